@@ -1,0 +1,179 @@
+"""`python -m demo`: start it all, print where to look, play faults and repairs until Ctrl-C or SIGTERM."""
+
+import argparse
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from demo import this_machine
+from demo.broker import mosquitto, start_embedded, start_mosquitto
+from demo.processes import Processes, free_port
+from demo.story import story_of
+
+_DATA = Path(__file__).parent / "data" / "thanh-hoa"
+_HOSTS = 3
+_READY_WITHIN_S = 120.0
+_SESSION_ROOMS = 12
+_SESSION_IN = timedelta(minutes=10)
+
+
+class _Stopped(Exception):
+    """SIGTERM or Ctrl-C."""
+
+
+def main() -> int:
+    """Run the demo; the exit status is 0 when it was stopped, 1 when a part of it ended."""
+    parser = argparse.ArgumentParser(prog="./dev demo")
+    parser.add_argument("--port", type=int, default=8080, help="of the pages (default: 8080)")
+    parser.add_argument("--sites", type=int, default=167, help="how many rooms, the hub among them (default: 167)")
+    parser.add_argument("--broker", choices=("auto", "embedded"), default="auto")
+    parser.add_argument("--no-faults", action="store_true", help="leave every room well")
+    given = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    folder = Path(tempfile.mkdtemp(prefix="diemcau-demo-"))
+    processes = Processes(folder)
+    try:
+        return _run(given, folder, processes)
+    except _Stopped:
+        print("Đang dừng … / Stopping …", flush=True)
+        return 0
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        processes.end()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
+    sites = _sites(given.sites, folder)
+    broker_port = free_port()
+    program = mosquitto() if given.broker == "auto" else None
+    if program:
+        start_mosquitto(processes, program, folder / "broker", broker_port)
+    else:
+        start_embedded(processes, folder / "broker", broker_port)
+    server = [sys.executable, "-m", "fleet_server.cli", "--folder", str(folder / "server")]
+    for kind, file in (("sites", folder / "sites.csv"), ("map", _DATA / "schematic.geojson")):
+        subprocess.run([*server, kind, "import", str(file)], check=True, stdout=subprocess.DEVNULL)
+    processes.start("server", [*server, "serve", "--port", str(given.port), "--broker", f"127.0.0.1:{broker_port}"])
+    hosts = _start_rooms(processes, folder, broker_port, sites)
+    missing = this_machine.start(processes, folder, broker_port, given.port)
+    address = f"http://127.0.0.1:{given.port}"
+    print(f"DiemCau: {address}", flush=True)
+    if missing:
+        print(f"Không có trên máy này / not on this machine: {', '.join(missing)}", flush=True)
+    if not _alive(address, processes, len(sites)):
+        return _broken(processes, folder)
+    _plan_session(address, sites)
+    print(f"READY {address}", flush=True)
+    started_s = time.monotonic()
+    story = story_of([] if given.no_faults else [site for site in sites if site != sites[0]])
+    turn = next(story, None)
+    while True:
+        if processes.ended():
+            return _broken(processes, folder)
+        while turn is not None and turn.at_s <= time.monotonic() - started_s:
+            order = {"site": turn.site, "fault": turn.fault, "on": turn.on}
+            pipe = hosts[turn.site].stdin
+            assert pipe is not None
+            pipe.write(json.dumps(order).encode() + b"\n")
+            pipe.flush()
+            turn = next(story, None)
+        time.sleep(0.5)
+
+
+def _stop(*_: Any) -> None:
+    raise _Stopped
+
+
+def _sites(count: int, folder: Path) -> list[str]:
+    """The hub, the first communes, and this machine, as a file to import; the ids of those that are simulated."""
+    with (_DATA / "sites.csv").open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    chosen = [row for row in rows if row["site_id"] == "38-hub"]
+    chosen += [row for row in rows if row["kind"] == "commune"][: max(0, count - 1)]
+    own = chosen[0] | {"site_id": this_machine.SITE, "name": "Máy này (this machine)", "kind": "commune", "code": ""}
+    own |= {"parent": "38-hub", "lat": "19.70", "lon": "106.05"}
+    with (folder / "sites.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows([*chosen, own])
+    return [row["site_id"] for row in chosen]
+
+
+def _start_rooms(
+    processes: Processes, folder: Path, broker_port: int, sites: Sequence[str]
+) -> dict[str, "subprocess.Popen[bytes]"]:
+    """The rooms spread over a few processes; site -> its process."""
+    found: dict[str, subprocess.Popen[bytes]] = {}
+    for number in range(_HOSTS):
+        mine = sites[number::_HOSTS]
+        if not mine:
+            continue
+        command = [
+            sys.executable,
+            "-m",
+            "demo.rooms",
+            "--broker-port",
+            str(broker_port),
+            "--folder",
+            str(folder / "rooms"),
+        ]
+        child = processes.start(f"rooms-{number}", [*command, *mine], talk=True)
+        found |= dict.fromkeys(mine, child)
+    return found
+
+
+def _alive(address: str, processes: Processes, count: int) -> bool:
+    """Wait until nearly all rooms have a verdict of their own."""
+    until_s = time.monotonic() + _READY_WITHIN_S
+    while time.monotonic() < until_s and not processes.ended():
+        try:
+            items = _ask(f"{address}/api/v1/sites?limit=1000")["items"]
+        except (OSError, ValueError):
+            items = []
+        if sum(site["set_up"] and site["verdict"] != "offline" for site in items) >= count * 0.96:
+            return True
+        time.sleep(0.25)
+    return False
+
+
+def _plan_session(address: str, sites: Sequence[str]) -> None:
+    starts_at = datetime.now(UTC) + _SESSION_IN
+    wanted = {
+        "title": "Tiếp công dân định kỳ của Chủ tịch UBND tỉnh", "kind": "periodic", "chair": "Chủ tịch UBND tỉnh",
+        "starts_at": starts_at.isoformat(), "ends_at": (starts_at + timedelta(hours=2)).isoformat(),
+        "sites": list(sites[: _SESSION_ROOMS + 1]),
+    }  # fmt: skip
+    _ask(f"{address}/api/v1/sessions", wanted)
+
+
+def _ask(address: str, body: object | None = None) -> Any:
+    data = json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(address, data, {"Content-Type": "application/json"})  # noqa: S310 - our own server
+    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+        return json.load(answer)
+
+
+def _broken(processes: Processes, folder: Path) -> int:
+    name = processes.ended()
+    print(f"Một phần của bản trình diễn đã dừng / a part of the demo ended: {name}", file=sys.stderr)
+    if name and (output := folder / f"{name}.log").is_file():
+        print(output.read_text(errors="replace")[-2_000:], file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""A process full of rooms: their equipment on one event loop, their agents beside it. Faults come on standard input."""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from demo.room import SimulatedRoom
+from device_drivers.equipment import EquipmentLoop
+from edge_agent.agent import Agent
+
+log = logging.getLogger("diemcau.demo")
+
+
+def main() -> int:
+    """Run the rooms named on the command line until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--broker-port", type=int, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("sites", nargs="+")
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for library in ("apscheduler", "zeep", "onvif", "tzlocal"):
+        logging.getLogger(library).setLevel(logging.ERROR)
+    threading.stack_size(256 * 1024)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    equipment = EquipmentLoop()
+    rooms = {site: SimulatedRoom(site, given.broker_port, given.folder) for site in given.sites}
+    for room in rooms.values():
+        equipment.run(room.plug_in())
+    agents = []
+    threading.Thread(target=_listen, args=(rooms, equipment), daemon=True).start()
+    for room in rooms.values():
+        if stop.is_set():
+            break
+        agent = Agent(room.config())
+        agent.start()
+        agents.append(agent)
+    stop.wait()
+    enders = [threading.Thread(target=agent.stop) for agent in agents]
+    for ender in enders:
+        ender.start()
+    for ender in enders:
+        ender.join()
+    equipment.close()
+    return 0
+
+
+def _listen(rooms: dict[str, SimulatedRoom], equipment: EquipmentLoop) -> None:
+    """Lines of `{"site": …, "fault": …, "on": true}`."""
+    for line in sys.stdin:
+        order = json.loads(line)
+        begin, mend = rooms[order["site"]].faults()[order["fault"]]
+        equipment.later(_do(begin if order["on"] else mend, order))
+
+
+async def _do(change: object, order: dict[str, object]) -> None:
+    try:
+        await change()  # type: ignore[operator]
+    except OSError as error:
+        log.error("fault_not_played site=%s fault=%s error=%s", order["site"], order["fault"], error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Drivers: one folder for each kind of equipment, found by being there."""

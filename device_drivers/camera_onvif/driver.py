@@ -1,0 +1,343 @@
+"""One ONVIF camera (Profile S). Operations: ONVIF Core, Media and PTZ service specifications."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Annotated, Any
+
+import msgspec
+import onvif
+import requests
+import zeep.exceptions
+from lxml import etree
+from msgspec import Meta, Struct
+
+from device_drivers.camera_onvif.frame import FrameNumbers, numbers_of
+from device_drivers.camera_onvif.soap import Services
+from device_drivers.driver import GONE, Driver, Identity, Observation, Progress
+from device_drivers.errors import (
+    ActFailed,
+    BadAnswer,
+    DriverError,
+    NotAnswering,
+    NotOffered,
+    WrongClock,
+    WrongCredentials,
+)
+from device_drivers.registry import description_of
+from wire.description import ActionSpec
+from wire.messages import Params, Value
+from wire.times import Clock
+
+_PERIOD_S = 0.5
+_GOES_AWAY_WITHIN_S = 30.0
+_LOOK_ROUND_EVERY_S = 120.0
+_ACCEPTED_SKEW_S = 300.0
+"""Cameras refuse a digest whose time is further off than this."""
+
+
+class CameraSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the camera is and how it knows us."""
+
+    host: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,253}$")]
+    username: Annotated[str, Meta(max_length=64)] = ""
+    password: Annotated[str, Meta(max_length=128)] = ""
+    port: Annotated[int, Meta(ge=1, le=65535)] = 80
+    path: Annotated[str, Meta(pattern=r"^/[^\s]{0,200}$")] = "/onvif/device_service"
+    timeout_s: Annotated[float, Meta(gt=0, le=30)] = 3.0
+
+
+class _Layout(Struct, frozen=True):
+    """What changes only when the camera does: who it is, where its services are, what it offers."""
+
+    identity: Identity
+    profiles: int
+    width: float | None
+    height: float | None
+    stream: str | None
+    snapshot: str | None
+    ptz: str | None
+    profile: str
+    presets: tuple[str, ...]
+    has_ntp: bool
+
+
+class CameraOnvif(Driver):
+    """One camera. A call to it ends within `timeout_s` seconds or raises DriverError."""
+
+    Settings = CameraSettings
+    settings: CameraSettings
+
+    def __init__(self, settings: CameraSettings, clock: Clock) -> None:
+        super().__init__(settings, clock)
+        self._services = Services(
+            settings.host, settings.port, settings.username, settings.password, settings.timeout_s
+        )
+        self._layout: _Layout | None = None
+        self._looked_s = 0.0
+        self._skew_s = 0.0
+        self._refused: set[str] = set()
+        self._frame: tuple[bytes, float] | None = None
+
+    def observe(self) -> Observation:
+        """Clock, then identity and profiles when they are not known yet, then one frame as numbers."""
+        try:
+            with self._border():
+                self._set_skew()
+                layout = self._known_layout()
+        except DriverError:
+            self._layout = None  # whoever answers next may be another camera
+            raise
+        frame = self._look_at_frame(layout)
+        readings: dict[str, Value] = {
+            "clock_skew": round(self._skew_s, 1),
+            "profiles": layout.profiles,
+            "width": layout.width,
+            "height": layout.height,
+            "stream": layout.stream,
+            "frame": frame is not None,
+            "brightness": frame.brightness if frame else None,
+            "contrast": frame.contrast if frame else None,
+            "frame_unchanged": self._unchanged_s(frame),
+        }
+        return Observation(self.clock.monotonic(), readings, identity=layout.identity, actions=self._actions(layout))
+
+    def act(self, action: str, params: Params, progress: Progress) -> Params:
+        """Reboot (proved by its going and coming back), move to a preset, set the NTP server (read back)."""
+        self._layout = None
+        with self._border():
+            self._set_skew()
+            layout = self._known_layout()
+        if action not in {spec.action for spec in self._actions(layout)}:
+            raise NotOffered(action)
+        started_s = self.clock.monotonic()
+        if action == "reboot":
+            return self._reboot(progress)
+        if action == "go_to_preset":
+            self._ask(action, "ptz", layout.ptz or "", "GotoPreset",
+                      {"ProfileToken": layout.profile, "PresetToken": params["preset"]})  # fmt: skip
+        else:
+            server = str(params["server"])
+            kind = {"Type": "IPv4", "IPv4Address": server} if _is_ipv4(server) else {"Type": "DNS", "DNSname": server}
+            self._ask(action, "devicemgmt", self.settings.path, "SetNTP", {"FromDHCP": False, "NTPManual": [kind]})
+            found = self._ask(action, "devicemgmt", self.settings.path, "GetNTP")
+            servers = {entry.DNSname or entry.IPv4Address for entry in found.NTPManual or ()}
+            if server not in servers:
+                raise ActFailed("not_kept", wanted=server)
+        return {"took_s": round(self.clock.monotonic() - started_s, 1)}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._services.close()
+
+    def _reboot(self, progress: Progress) -> Params:
+        self._ask("reboot", "devicemgmt", self.settings.path, "SystemReboot")
+        progress("asked")
+        asked_s = self.clock.monotonic()
+        takes_s = next(spec.takes_s for spec in description_of("camera_onvif").actions if spec.action == "reboot")
+        self._wait_until(False, asked_s + _GOES_AWAY_WITHIN_S, "did_not_go_away")
+        gone_s = self.clock.monotonic()
+        progress(GONE, after_s=round(gone_s - asked_s, 1))
+        self._wait_until(True, asked_s + takes_s, "did_not_come_back")
+        self._layout = None
+        self._frame = None
+        self._services.forget()
+        self.observe()
+        away_s = round(self.clock.monotonic() - gone_s, 1)
+        progress("back", away_s=away_s)
+        return {"away_s": away_s}
+
+    def _wait_until(self, answers: bool, until_s: float, otherwise: str) -> None:
+        while self._answers() != answers:
+            if self.clock.monotonic() >= until_s:
+                raise ActFailed(otherwise)
+            Event().wait(_PERIOD_S)
+
+    def _answers(self) -> bool:
+        try:
+            with self._border():
+                self._camera_time()
+        except DriverError:
+            return False
+        return True
+
+    def _camera_time(self) -> datetime:
+        """The camera's UTC; the one question that a camera answers to anybody (Core, 5.12.1.1)."""
+        said = self._services.service("devicemgmt", self.settings.path).GetSystemDateAndTime()
+        utc = said.UTCDateTime
+        if utc is None:
+            raise BadAnswer(f"{self.settings.host}: the camera does not tell its time in UTC")
+        day, hour = utc.Date, utc.Time
+        return datetime(day.Year, day.Month, day.Day, hour.Hour, hour.Minute, min(hour.Second, 59), tzinfo=UTC)
+
+    def _set_skew(self) -> None:
+        self._skew_s = (self._camera_time() - self.clock.now()).total_seconds()
+        skew = timedelta(seconds=round(self._skew_s))
+        if abs((skew - self._services.skew).total_seconds()) > 30:
+            self._services.skew = skew
+            self._services.forget()
+
+    def _known_layout(self) -> _Layout:
+        now_s = self.clock.monotonic()
+        if self._layout is None or now_s - self._looked_s > _LOOK_ROUND_EVERY_S:
+            self._layout, self._looked_s = self._look_round(), now_s
+        return self._layout
+
+    def _look_round(self) -> _Layout:
+        device = self._services.service("devicemgmt", self.settings.path)
+        who = device.GetDeviceInformation()
+        has = device.GetCapabilities({"Category": "All"})
+        media = self._services.service("media", has.Media.XAddr if has.Media else self.settings.path)
+        profiles = media.GetProfiles() or []
+        if not profiles:
+            raise BadAnswer(f"{self.settings.host}: the camera has no media profile")
+        first = profiles[0]
+        video = first.VideoEncoderConfiguration
+        stream = self._optional(
+            lambda: (
+                media.GetStreamUri(
+                    {
+                        "StreamSetup": {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}},
+                        "ProfileToken": first.token,
+                    }
+                ).Uri
+            )
+        )
+        ptz = has.PTZ.XAddr if has.PTZ else None
+        presets: list[str] = []
+        if ptz and first.PTZConfiguration is not None:
+            listed = self._optional(
+                lambda: self._services.service("ptz", ptz).GetPresets({"ProfileToken": first.token})
+            )
+            presets = [str(preset.token) for preset in listed or () if preset.token]
+        return _Layout(
+            identity=Identity(
+                make=_short(who.Manufacturer), model=_short(who.Model),
+                serial=_short(who.SerialNumber), firmware=_short(who.FirmwareVersion),
+            ),
+            profiles=len(profiles),
+            width=float(video.Resolution.Width) if video and video.Resolution else None,
+            height=float(video.Resolution.Height) if video and video.Resolution else None,
+            stream=_without_password(stream),
+            snapshot=self._optional(lambda: media.GetSnapshotUri({"ProfileToken": first.token}).Uri),
+            ptz=ptz,
+            profile=first.token,
+            presets=tuple(presets[:64]),
+            has_ntp=self._optional(device.GetNTP) is not None,
+        )  # fmt: skip
+
+    def _optional(self, ask: Any) -> Any:
+        """What a camera may lack: None when it says that it does not have it."""
+        try:
+            return ask()
+        except onvif.ONVIFError as error:
+            if isinstance(_cause(error), zeep.exceptions.Fault | zeep.exceptions.XMLParseError | ValueError):
+                return None
+            raise
+
+    def _look_at_frame(self, layout: _Layout) -> FrameNumbers | None:
+        if layout.snapshot is None:
+            return None
+        with suppress(BadAnswer), self._border():
+            return numbers_of(self._services.picture(layout.snapshot))
+        return None
+
+    def _unchanged_s(self, frame: FrameNumbers | None) -> float | None:
+        if frame is None:
+            self._frame = None
+            return None
+        now_s = self.clock.monotonic()
+        if self._frame is None or self._frame[0] != frame.fingerprint:
+            self._frame = (frame.fingerprint, now_s)
+        return round(now_s - self._frame[1], 1)
+
+    def _actions(self, layout: _Layout) -> tuple[ActionSpec, ...]:
+        offered = []
+        for spec in description_of("camera_onvif").actions:
+            if spec.action in self._refused or (spec.action == "set_ntp" and not layout.has_ntp):
+                continue
+            if spec.action == "go_to_preset":
+                if not layout.presets:
+                    continue
+                preset = msgspec.structs.replace(spec.params[0], type="choice", values=layout.presets)
+                spec = msgspec.structs.replace(spec, params=(preset,))
+            offered.append(spec)
+        return tuple(offered)
+
+    def _ask(self, action: str, service: str, path: str, operation: str, wants: Any = None) -> Any:
+        """An operation of an act; a camera that says it has no such thing is not asked again."""
+        with self._border():
+            try:
+                return getattr(self._services.service(service, path), operation)(wants)
+            except onvif.ONVIFError as error:
+                cause = _cause(error)
+                if isinstance(cause, zeep.exceptions.Fault) and "not supported" in str(cause).lower():
+                    self._refused.add(action)
+                    raise NotOffered(action) from error
+                raise
+
+    @contextmanager
+    def _border(self) -> Iterator[None]:
+        """Foreign errors to ours, by their cause: onvif-zeep gives every one of them the same name."""
+        where = f"camera {self.settings.host}:{self.settings.port}"
+        try:
+            yield
+        except DriverError:
+            raise
+        except (onvif.ONVIFError, requests.RequestException, zeep.exceptions.Error, etree.LxmlError) as error:
+            cause = _cause(error)
+            if isinstance(cause, DriverError):
+                raise cause from error
+            if isinstance(cause, requests.Timeout | requests.ConnectionError):
+                raise NotAnswering(f"{where}: nobody answers there in time") from error
+            if _is_refusal(cause):
+                raise self._refusal(where) from error
+            raise BadAnswer(f"{where}: not an answer of an ONVIF camera: {str(cause)[:100]!r}") from error
+        except (AttributeError, TypeError, ValueError, KeyError, OverflowError) as error:
+            # onvif-zeep hands over what the camera sent, holes and all
+            raise BadAnswer(f"{where}: its answer lacks what ONVIF asks for: {str(error)[:100]!r}") from error
+
+    def _refusal(self, where: str) -> DriverError:
+        if abs(self._skew_s) > _ACCEPTED_SKEW_S:
+            return WrongClock(f"{where}: it refuses us and its clock is {self._skew_s:.0f} s off; set its clock first")
+        return WrongCredentials(f"{where}: it refuses user name or password")
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The error inside onvif-zeep's wrapping, which keeps it only as context or argument."""
+    while isinstance(error, onvif.ONVIFError) and error.__context__ is not None:
+        error = error.__context__
+    while isinstance(error, requests.RequestException) and isinstance(error.__context__, DriverError):
+        error = error.__context__
+    return error
+
+
+def _is_refusal(error: BaseException) -> bool:
+    if isinstance(error, zeep.exceptions.TransportError):
+        return error.status_code in (401, 403)
+    if isinstance(error, zeep.exceptions.Fault):
+        words = f"{error.message} {' '.join(str(code) for code in error.subcodes or ())}".lower()
+        return any(
+            word in words for word in ("notauthorized", "not authorized", "unauthorized", "failedauthentication")
+        )
+    return False
+
+
+def _short(text: object) -> str:
+    return str(text or "").strip()[:120]
+
+
+def _without_password(address: str | None) -> str | None:
+    if address is None:
+        return None
+    scheme, mark, rest = address.partition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}"[:300]
+
+
+def _is_ipv4(text: str) -> bool:
+    parts = text.split(".")
+    return len(parts) == 4 and all(part.isdigit() and int(part) < 256 for part in parts)
+
+
+DRIVER = CameraOnvif

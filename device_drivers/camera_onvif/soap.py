@@ -1,0 +1,147 @@
+"""ONVIF services of one camera over a transport that keeps to one host, one deadline and a bounded size.
+
+The WSDL files are parsed once a process and shared by all cameras: a parsed service costs some 10 MB and 60 ms.
+"""
+
+import io
+from datetime import timedelta
+from functools import cache
+from importlib.metadata import files as files_of
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import onvif
+import requests
+import zeep
+import zeep.wsdl
+from onvif.definition import SERVICES
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
+from zeep.transports import Transport
+
+from device_drivers.errors import BadAnswer, NotAnswering, WrongCredentials
+
+_MAX_SOAP_BYTES = 1 << 20
+_MAX_PICTURE_BYTES = 16 << 20
+_CHUNK_BYTES = 65_536
+
+
+class BoundedAdapter(HTTPAdapter):
+    """Speaks to one host and port only, follows no redirect, reads at most so much for so long."""
+
+    def __init__(self, host: str, port: int, timeout_s: float) -> None:
+        super().__init__(max_retries=0)
+        self._netloc, self._timeout_s = (host, port), timeout_s
+        self.most_bytes = _MAX_SOAP_BYTES
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """One request and its whole answer."""
+        url = urlsplit(request.url or "")
+        if (url.hostname, url.port or 80) != self._netloc:
+            raise BadAnswer(f"the camera sends us to {url.hostname}:{url.port}; only {self._netloc[0]} is configured")
+        until_s = monotonic() + self._timeout_s
+        kwargs |= {"timeout": self._timeout_s, "stream": True}
+        response = super().send(request, *args, **kwargs)
+        if response.is_redirect:
+            response.close()
+            raise BadAnswer(f"{self._netloc[0]} answers with a redirect, which is not followed")
+        body = bytearray()
+        try:
+            while part := response.raw.read1(_CHUNK_BYTES, decode_content=True):
+                body += part
+                if len(body) > self.most_bytes:
+                    raise BadAnswer(f"{self._netloc[0]} answers with more than {self.most_bytes} bytes")
+                if monotonic() > until_s:
+                    raise NotAnswering(f"{self._netloc[0]}: its answer takes longer than {self._timeout_s:g} s")
+        finally:
+            response.close()
+        response.raw = io.BytesIO(bytes(body))
+        return response
+
+
+class Services:
+    """The services of one camera, each made when first asked for."""
+
+    def __init__(self, host: str, port: int, username: str, password: str, timeout_s: float) -> None:
+        self._host, self._port = host, port
+        self._username, self._password = username, password
+        self._adapter = BoundedAdapter(host, port, timeout_s)
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.mount("http://", self._adapter)
+        self._session.mount("https://", self._adapter)
+        self._transport = Transport(session=self._session, timeout=timeout_s, operation_timeout=timeout_s)
+        self._made: dict[str, Any] = {}
+        self._picture_way: AuthBase | None = None
+        self.skew = timedelta(0)
+        """How far the camera's clock is ahead of ours; its digest wants its own time."""
+
+    def service(self, name: str, path: str) -> Any:
+        """The ONVIF service `name` (as onvif-zeep calls it) at a path of this camera."""
+        if name not in self._made:
+            client = zeep.Client(
+                _document(name),
+                wsse=onvif.client.UsernameDigestTokenDtDiff(
+                    self._username, self._password, dt_diff=self.skew, use_digest=True
+                ),
+                transport=self._transport,
+                settings=_settings(),
+            )
+            self._made[name] = onvif.ONVIFService(
+                self.here(path), self._username, self._password, str(_wsdl(name)),
+                zeep_client=client, binding_name=f"{{{SERVICES[name]['ns']}}}{SERVICES[name]['binding']}",
+            )  # fmt: skip
+        return self._made[name]
+
+    def forget(self) -> None:
+        """Make every service anew, with the skew and paths as they are then."""
+        self._made.clear()
+
+    def here(self, address: str) -> str:
+        """An address that the camera named, on the host and port that we were told: it may believe another."""
+        url = urlsplit(address)
+        return urlunsplit(("http", f"{self._host}:{self._port}", url.path or "/", url.query, ""))
+
+    def picture(self, address: str) -> bytes:
+        """The bytes of a snapshot, by Digest or Basic, whichever the camera asks for."""
+        url = self.here(address)
+        self._adapter.most_bytes = _MAX_PICTURE_BYTES
+        try:
+            answer = self._session.get(url, auth=self._picture_way, allow_redirects=False)
+            if answer.status_code == 401 and self._picture_way is None:
+                digest = "digest" in answer.headers.get("WWW-Authenticate", "").lower()
+                self._picture_way = (HTTPDigestAuth if digest else HTTPBasicAuth)(self._username, self._password)
+                answer = self._session.get(url, auth=self._picture_way, allow_redirects=False)
+        finally:
+            self._adapter.most_bytes = _MAX_SOAP_BYTES
+        if answer.status_code in (401, 403):
+            raise WrongCredentials(f"{self._host}: the camera refuses user name or password for snapshots")
+        if answer.status_code != 200:
+            raise BadAnswer(f"{self._host}: snapshot answered with HTTP {answer.status_code}")
+        return answer.content
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+
+@cache
+def _document(name: str) -> Any:
+    transport: Any = Transport()
+    return zeep.wsdl.Document(str(_wsdl(name)), transport, settings=_settings())
+
+
+def _settings() -> zeep.Settings:
+    return zeep.Settings(strict=False, forbid_dtd=True, forbid_entities=True, forbid_external=True)
+
+
+@cache
+def _wsdl(name: str) -> Path:
+    """Where onvif-zeep's WSDL files have been installed; it puts them beside its package."""
+    wanted = f"wsdl/{SERVICES[name]['wsdl']}"
+    for file in files_of("onvif-zeep") or ():
+        if str(file).endswith(wanted):
+            return Path(str(file.locate()))
+    raise FileNotFoundError(f"onvif-zeep is installed without {wanted}; install it again")

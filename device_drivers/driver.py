@@ -1,0 +1,81 @@
+"""What a driver promises."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from threading import Event
+from typing import Any, ClassVar, Protocol
+
+from msgspec import Struct
+
+from wire.description import ActionSpec
+from wire.messages import Params, Value
+from wire.times import Clock
+
+
+class Identity(Struct, frozen=True):
+    """What the equipment says it is; empty where it says nothing."""
+
+    make: str = ""
+    model: str = ""
+    serial: str = ""
+    firmware: str = ""
+
+
+class Observation(Struct, frozen=True):
+    """The equipment at one moment. A reading that could not be had is None, never a made-up value."""
+
+    seen_s: float
+    """Monotonic time of the observation."""
+    readings: Mapping[str, Value]
+    identity: Identity = Identity()
+    actions: tuple[ActionSpec, ...] = ()
+    """The actions that this very device offers now."""
+
+
+class Progress(Protocol):
+    """Called by a driver at each step of an act, with a text key and its parameters."""
+
+    def __call__(self, detail: str, **params: Value) -> None: ...
+
+
+class Driver(ABC):
+    """One piece of equipment. Not thread-safe: one thread at a time calls it.
+
+    Every call ends within the deadline that its settings give, or raises a DriverError.
+    """
+
+    Settings: ClassVar[type[Struct]]
+    """What the room's configuration may say about such a device."""
+    watches: ClassVar[bool] = False
+    """Whether `watch` is worth a thread."""
+
+    def __init__(self, settings: Any, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+
+    @abstractmethod
+    def observe(self) -> Observation:
+        """Look at the equipment. Raises DriverError."""
+
+    def act(self, action: str, params: Params, progress: Progress) -> Params:
+        """Do one of the offered actions and prove its effect; what was measured is the result.
+
+        Raises ActFailed when the effect did not come, DriverError when the equipment is out of reach.
+        """
+        raise NotImplementedError(f"{type(self).__name__} offers no action, so {action} cannot have been asked")
+
+    def mark(self, action: str) -> str | None:
+        """Kept before an act that ends this process, so that `proved` can tell afterwards what became of it."""
+
+    def proved(self, action: str, mark: str) -> Params | None:
+        """After a restart: the result of the act that `mark` was made for, or None when nothing proves it."""
+
+    def watch(self, stop: Event, wake: Callable[[], None]) -> None:
+        """Run until `stop`; call `wake` whenever the equipment itself says that something changed."""
+
+    def close(self) -> None:
+        """Let go of sockets and files."""
+
+
+GONE = "gone"
+"""The progress detail by which an act says that the equipment is out of reach for now, as it should be."""

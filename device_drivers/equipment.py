@@ -1,0 +1,90 @@
+"""The equipment's side of a wire, for demo and tests: what every simulator has, and the loop that they live on.
+
+A simulator answers on a real socket of the loopback interface; the driver cannot tell it from the real thing.
+"""
+
+import asyncio
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class SimulatedEquipment(ABC):
+    """One piece of equipment on 127.0.0.1. `frozen` makes it accept and never answer, as a hung device does."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.port = port
+        self.frozen = False
+        self._server: asyncio.Server | None = None
+        self._talks: set[asyncio.Task[None]] = set()
+
+    async def plug_in(self) -> None:
+        """Start to listen; the port is kept for as long as the object lives."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    async def unplug(self) -> None:
+        """Disappear: nobody listens, and every open connection breaks."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for talk in list(self._talks):
+            talk.cancel()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._talks.add(task)
+        try:
+            await self.serve(reader, writer)
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass  # the other side has gone, or we have been unplugged
+        finally:
+            self._talks.discard(task)
+            with suppress(OSError, RuntimeError):
+                writer.close()
+
+    async def while_frozen(self) -> None:
+        """Return only when the equipment is not frozen."""
+        while self.frozen:
+            await asyncio.sleep(0.02)
+
+    @abstractmethod
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one connection until it closes."""
+
+
+class EquipmentLoop:
+    """A thread with an event loop on which any number of simulators live."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="equipment", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop and wait for it."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
+
+    def later(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Start a coroutine on the loop and do not wait."""
+        asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def close(self) -> None:
+        """End every coroutine and the thread."""
+
+        async def end() -> None:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+        self.run(end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+        self._loop.close()

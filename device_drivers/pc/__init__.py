@@ -1,0 +1,1 @@
+"""The PC of the room, observed through psutil and udev."""

@@ -1,0 +1,68 @@
+"""What can be known of a PC, before any judgement; and the same facts as a line of JSON from another computer."""
+
+import socket
+from typing import Annotated, Protocol
+
+import msgspec
+from msgspec import Meta, Struct
+
+from device_drivers.errors import BadAnswer, NotAnswering
+
+_MAX_BYTES = 16_384
+Real = Annotated[float, Meta(ge=-1e18, le=1e18)]
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """A PC at one moment; None is "cannot be told"."""
+
+    make: Annotated[str, Meta(max_length=120)] = ""
+    model: Annotated[str, Meta(max_length=120)] = ""
+    system: Annotated[str, Meta(max_length=120)] = ""
+    cpu: Real | None = None
+    memory: Real | None = None
+    disk_free: Real | None = None
+    disk_used: Real | None = None
+    temperature: Real | None = None
+    uptime: Real | None = None
+    clock_offset: Real | None = None
+    link_up: bool | None = None
+    link_speed: Real | None = None
+    conference_running: bool | None = None
+    usb_camera: bool | None = None
+    usb_audio: bool | None = None
+    external_disk: bool | None = None
+
+
+class Machine(Protocol):
+    """Where facts come from."""
+
+    def facts(self) -> Facts:
+        """The facts of now. Raises DriverError."""
+        ...
+
+
+class FarMachine:
+    """A PC beside the agent's own box: it answers each connection with one line of JSON, its `Facts`."""
+
+    def __init__(self, host: str, port: int, timeout_s: float) -> None:
+        self._address, self._timeout_s = (host, port), timeout_s
+
+    def facts(self) -> Facts:
+        """Ask once. Raises NotAnswering or BadAnswer."""
+        where = f"PC {self._address[0]}:{self._address[1]}"
+        try:
+            with socket.create_connection(self._address, self._timeout_s) as talk:
+                line = bytearray()
+                while not line.endswith(b"\n") and len(line) <= _MAX_BYTES:
+                    part = talk.recv(4096)
+                    if not part:
+                        break
+                    line += part
+        except OSError as error:
+            raise NotAnswering(f"{where}: nobody answers") from error
+        if not line.endswith(b"\n"):
+            raise BadAnswer(f"{where}: {len(line)} bytes without an end of line")
+        try:
+            return msgspec.json.decode(line, type=Facts)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise BadAnswer(f"{where}: {error}"[:200]) from error

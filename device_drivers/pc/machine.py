@@ -1,0 +1,135 @@
+"""The computer that the agent runs on, through psutil and udev."""
+
+import http.client
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from threading import Event
+from urllib.parse import urlsplit
+
+import psutil
+
+from device_drivers.pc.facts import Facts
+from wire.times import Clock
+
+try:
+    import pyudev
+except ImportError:  # no libudev on this machine: USB cannot be told, the rest can
+    pyudev = None
+
+_CLOCK_EVERY_S = 60.0
+_DMI = Path("/sys/class/dmi/id")
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_WATCHED = ("video4linux", "sound", "block", "usb", "net")
+
+
+class OwnMachine:
+    """Facts of this computer. `processes`: names of the conference software; `disk`: a path on the recording's disk."""
+
+    def __init__(self, processes: tuple[str, ...], disk: str, time_url: str | None, clock: Clock) -> None:
+        self._processes = {name.lower() for name in processes}
+        self._disk, self._time_url, self._clock = disk, time_url, clock
+        self._offset: tuple[float, float | None] = (float("-inf"), None)
+        self._udev = pyudev.Context() if pyudev else None
+        psutil.cpu_percent()  # the first call only starts the measurement
+
+    def facts(self) -> Facts:
+        """Look at everything once; nothing here waits except the clock's question, at most 3 s once a minute."""
+        try:
+            disk = psutil.disk_usage(self._disk)
+        except OSError:
+            disk = None
+        up, speed = _link()
+        return Facts(
+            make=_dmi("sys_vendor"),
+            model=_dmi("product_name"),
+            system=_system(),
+            cpu=psutil.cpu_percent(),
+            memory=psutil.virtual_memory().percent,
+            disk_free=float(disk.free) if disk else None,
+            disk_used=disk.percent if disk else None,
+            temperature=_hottest(),
+            uptime=max(0.0, round(time.time() - psutil.boot_time())),
+            clock_offset=self._clock_offset(),
+            link_up=up,
+            link_speed=speed,
+            conference_running=self._conference_running(),
+            usb_camera=self._has("video4linux", lambda device: _on_usb(device)),
+            usb_audio=self._has("sound", lambda device: _on_usb(device)),
+            external_disk=self._has("block", lambda device: device.device_type == "disk" and _on_usb(device)),
+        )
+
+    def watch(self, stop: Event, wake: Callable[[], None]) -> None:
+        """Call `wake` when the kernel or udev says that a device came or went."""
+        if self._udev is None:
+            return
+        # The kernel's own events: a machine without a udev daemon has no others, one with it has them first.
+        monitor = pyudev.Monitor.from_netlink(self._udev, source="kernel")
+        for subsystem in _WATCHED:
+            monitor.filter_by(subsystem)
+        monitor.start()
+        while not stop.is_set():
+            if monitor.poll(timeout=0.5) is not None:
+                wake()
+
+    def _conference_running(self) -> bool | None:
+        if not self._processes:
+            return None
+        return any((process.info["name"] or "").lower() in self._processes for process in psutil.process_iter(["name"]))
+
+    def _has(self, subsystem: str, fits: "Callable[[pyudev.Device], bool]") -> bool | None:
+        if self._udev is None:
+            return None
+        return any(fits(device) for device in self._udev.list_devices(subsystem=subsystem))
+
+    def _clock_offset(self) -> float | None:
+        """Our wall clock less the server's, by the Date of its answer (whole seconds, so good to half of one)."""
+        asked_s, offset = self._offset
+        if self._time_url is None or self._clock.monotonic() - asked_s < _CLOCK_EVERY_S:
+            return offset
+        url = urlsplit(self._time_url)
+        kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+        talk = kind(url.hostname or "", url.port, timeout=3)
+        try:
+            talk.request("HEAD", url.path or "/")
+            date = talk.getresponse().getheader("Date", "")
+            offset = round(self._clock.now().timestamp() - parsedate_to_datetime(date).timestamp() - 0.5, 1)
+        except (OSError, http.client.HTTPException, ValueError):
+            offset = None
+        finally:
+            talk.close()
+        self._offset = (self._clock.monotonic(), offset)
+        return offset
+
+
+def _on_usb(device: "pyudev.Device") -> bool:
+    return device.properties.get("ID_BUS") == "usb" or device.find_parent("usb") is not None
+
+
+def _link() -> tuple[bool | None, float | None]:
+    """Whether any real network port is up, and the speed of the fastest that says so."""
+    ports = {name: port for name, port in psutil.net_if_stats().items() if name != "lo"}
+    if not ports:
+        return None, None
+    speeds = [port.speed for port in ports.values() if port.isup and port.speed > 0]
+    return any(port.isup for port in ports.values()), float(max(speeds)) if speeds else None
+
+
+def _hottest() -> float | None:
+    sensors = psutil.sensors_temperatures() if hasattr(psutil, "sensors_temperatures") else {}
+    heats = [entry.current for entries in sensors.values() for entry in entries if entry.current is not None]
+    return max(heats) if heats else None
+
+
+def _dmi(name: str) -> str:
+    try:
+        return (_DMI / name).read_text(errors="replace").strip()[:120]
+    except OSError:
+        return ""
+
+
+def _system() -> str:
+    import platform
+
+    return f"{platform.system()} {platform.release()}"[:120]

@@ -1,0 +1,1 @@
+"""UPSes behind the upsd of Network UPS Tools."""

@@ -1,0 +1,115 @@
+"""diemcau-agent: run, check, describe."""
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from threading import Event
+
+from device_drivers import registry
+from device_drivers.driver import Observation
+from device_drivers.errors import DriverError
+from edge_agent.config import DeviceConfig, load
+from edge_agent.errors import AgentError
+from edge_agent.worker import driver_of
+from wire.description import Text
+from wire.messages import Value
+from wire.times import SystemClock
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; the exit status is 0 when all is well, 1 when a device is not, 2 when we could not begin."""
+    parser = argparse.ArgumentParser(prog="diemcau-agent", description="Watches the equipment of one room.")
+    parser.add_argument("--lang", choices=("vi", "en"), default="vi", help="language of labels (default: vi)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("run", "watch the room until SIGTERM"),
+        ("check", "observe every device once, print a table"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--config", type=Path, required=True, help="path of room.toml")
+    commands.add_parser("describe", help="list drivers, readings and actions")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for library in ("apscheduler", "zeep", "onvif", "tzlocal"):
+        logging.getLogger(library).setLevel(logging.ERROR)
+    try:
+        if given.command == "describe":
+            return _describe(given.lang)
+        return _run(given.config) if given.command == "run" else _check(given.config, given.lang)
+    except AgentError as error:
+        print(f"diemcau-agent: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(path: Path) -> int:
+    from edge_agent.agent import Agent
+
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    agent = Agent(load(path))
+    agent.start()
+    stop.wait()
+    return 1 if agent.stop() else 0
+
+
+def _check(path: Path, lang: str) -> int:
+    config = load(path)
+    with ThreadPoolExecutor(len(config.devices)) as pool:
+        answers = list(pool.map(_observe, config.devices))
+    for device, answer in zip(config.devices, answers, strict=True):
+        if isinstance(answer, DriverError):
+            print(f"{device.id:<20} {device.role:<9} {answer.state:<18} {answer}")
+            continue
+        who = answer.identity
+        print(f"{device.id:<20} {device.role:<9} {'ok':<18} {who.make} {who.model} {who.firmware}".rstrip())
+        for spec in registry.description_of(device.driver).readings:
+            value = _shown(answer.readings.get(spec.key))
+            print(f"    {_label(spec.label, lang, spec.key):<40} {value} {spec.unit if value != '-' else ''}".rstrip())
+    return 1 if any(isinstance(answer, DriverError) for answer in answers) else 0
+
+
+def _observe(device: DeviceConfig) -> Observation | DriverError:
+    try:
+        driver = driver_of(device, SystemClock())
+        try:
+            return driver.observe()
+        finally:
+            driver.close()
+    except DriverError as error:
+        return error
+
+
+def _describe(lang: str) -> int:
+    for name in sorted(registry.drivers()):
+        description = registry.description_of(name)
+        print(f"{name} ({description.role})")
+        label = partial(_label, lang=lang)
+        for spec in description.readings:
+            values = " | ".join(spec.values)
+            print(f"    {spec.key:<24} {spec.type:<8} {spec.unit or values:<24} {label(spec.label, fallback=spec.key)}")
+        for action in description.actions:
+            params = ", ".join(param.name for param in action.params)
+            print(f"    -> {action.action}({params})  {label(action.label, fallback=action.action)}")
+    return 0
+
+
+def _label(label: Text | None, lang: str, fallback: str) -> str:
+    return getattr(label, lang) if label else fallback
+
+
+def _shown(value: Value) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"
+    return str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""What to do with a command that has arrived: refuse it with a reason, or journal it and hand it to its device."""
+
+import logging
+import queue
+from collections.abc import Mapping
+
+from device_drivers.errors import DriverError
+from edge_agent.journal import Journal
+from edge_agent.log import RoomLog
+from edge_agent.worker import DeviceWorker
+from wire.description import wrong_params
+from wire.messages import Command, Params
+from wire.times import Clock
+
+log = logging.getLogger("diemcau.commands")
+
+_CLOCKS_DIFFER_S = 60.0
+
+
+class Commands:
+    """At most once, always accounted for."""
+
+    def __init__(self, workers: Mapping[str, DeviceWorker], journal: Journal, room_log: RoomLog, clock: Clock) -> None:
+        self._workers, self._journal, self._log, self._clock = workers, journal, room_log, clock
+
+    def take(self, command: Command) -> None:
+        """Answer one command. A second copy of an id is answered by the journal, never executed."""
+        refusal = self._refusal(command)
+        if refusal is not None:
+            if self._journal.refuse(command, *refusal):
+                log.info("command_refused id=%s reason=%s", command.id, refusal[0])
+            return
+        if not self._journal.receive(command):
+            log.info("command_doubled id=%s", command.id)
+            return
+        log.info("command_accepted id=%s device=%s action=%s", command.id, command.device, command.action)
+        try:
+            self._workers[command.device].act(command)
+        except queue.Full:
+            self._journal.step(command.id, "refused", "busy", {})
+
+    def settle(self) -> None:
+        """After a start: end what the last life of this agent left open. Nothing is executed again."""
+        for left in self._journal.unfinished():
+            if left.state == "accepted":
+                self._journal.step(left.command, "failed", "not_started", {})
+                continue
+            proof = self._proof(left.device, left.action, left.mark)
+            if proof is None:
+                self._journal.step(left.command, "interrupted", "agent_stopped", {})
+            else:
+                self._journal.step(left.command, "succeeded", "succeeded", proof)
+            log.warning("command_settled id=%s proved=%s", left.command, proof is not None)
+
+    def _refusal(self, command: Command) -> tuple[str, Params] | None:
+        now = self._clock.now()
+        if (command.not_before - now).total_seconds() > _CLOCKS_DIFFER_S:
+            return "clock_untrusted", {}
+        if now > command.expires_at:
+            return "expired", {}
+        worker = self._workers.get(command.device)
+        if worker is None:
+            return "unknown_device", {"device": command.device}
+        if worker.acting not in (None, command.id):
+            return "busy", {}
+        observation = worker.view().observation
+        offered = {spec.action: spec for spec in observation.actions} if observation else {}
+        if command.action not in offered:
+            return "not_offered", {"action": command.action}
+        if wrong := wrong_params(offered[command.action], dict(command.params)):
+            return "wrong_params", {"reason": wrong[:200]}
+        return None
+
+    def _proof(self, device: str, action: str, mark: str | None) -> Params | None:
+        worker = self._workers.get(device)
+        if worker is None or mark is None:
+            return None
+        try:
+            return worker.driver().proved(action, mark)
+        except (DriverError, OSError):
+            return None

@@ -1,0 +1,18 @@
+"""Errors of the agent.
+
+AgentError
+├── WrongConfiguration   room.toml says something that cannot be: file, line, key and what would be right
+└── StoreBroken          the agent's own files cannot be read or written
+"""
+
+
+class AgentError(Exception):
+    """The agent cannot go on; the text says what happened, to what, and what to do."""
+
+
+class WrongConfiguration(AgentError):
+    """The configuration is wrong."""
+
+
+class StoreBroken(AgentError):
+    """The agent's own store is damaged or out of reach."""

@@ -1,0 +1,84 @@
+"""The room's end of the wire: presence, about, report and log go up; what comes down lands in a queue."""
+
+import queue
+from collections.abc import Callable
+from threading import Event
+
+from edge_agent.config import RoomConfig
+from wire.codec import encode
+from wire.messages import REPORT_EXPIRY_S, About, LogBatch, Message, Presence, Report
+from wire.mqtt import Broker, MqttSession, Received, Will
+from wire.topics import Said, one_room, topic_of
+
+WILL_DELAY_S = 10
+
+
+class RoomLink:
+    """Publishes for one room. `inbox` holds what the room was told; when it is full the broker keeps the rest."""
+
+    def __init__(self, config: RoomConfig, boot_id: str, version: str, connected: Callable[[], None]) -> None:
+        self._site, self._boot_id, self._version = config.site, boot_id, version
+        self.inbox: queue.Queue[Received] = queue.Queue(maxsize=500)
+        self._on_connected = connected
+        broker = config.broker
+        lost = encode(Presence("lost", version, boot_id))
+        self._session = MqttSession(
+            Broker(broker.host, broker.port, config.site, broker.username, broker.password, broker.ca_file),
+            one_room(config.site),
+            receive=self.inbox.put_nowait,
+            connected=self._changed,
+            will=Will(topic_of(config.site, Said.PRESENCE), lost, WILL_DELAY_S),
+        )
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether something published now has a chance."""
+        return self._session.is_connected
+
+    def run(self, stop: Event, beat: Callable[[], None]) -> None:
+        """Hold the connection until `stop`, then say that we leave."""
+        leaving = Event()
+
+        def watch() -> None:
+            beat()
+            if stop.is_set() and not leaving.is_set():
+                self._say(Presence("offline", self._version, self._boot_id), retain=True)
+                leaving.set()
+
+        self._session.run(_Both(stop, leaving, self._session), watch)
+
+    def say_about(self, about: About) -> bool:
+        """Publish what the room consists of."""
+        return self._say(about, retain=True)
+
+    def say_report(self, report: Report) -> bool:
+        """Publish the room at this moment."""
+        return self._say(report, retain=True, expiry_s=REPORT_EXPIRY_S)
+
+    def say_log(self, batch: LogBatch) -> bool:
+        """Publish entries of the log."""
+        return self._say(batch)
+
+    def _changed(self, up: bool) -> None:
+        if up:
+            self._say(Presence("online", self._version, self._boot_id), retain=True)
+            self._on_connected()
+
+    def _say(self, message: Message, *, retain: bool = False, expiry_s: int | None = None) -> bool:
+        topic = topic_of(self._site, message.kind)
+        return self._session.publish(topic, encode(message), retain=retain, expiry_s=expiry_s)
+
+
+class _Both(Event):
+    """Set once we were told to stop and, where connected, have said goodbye."""
+
+    def __init__(self, stop: Event, leaving: Event, session: MqttSession) -> None:
+        super().__init__()
+        self._stop, self._leaving, self._session = stop, leaving, session
+
+    def is_set(self) -> bool:
+        return self._stop.is_set() and (self._leaving.is_set() or not self._session.is_connected)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._stop.wait(timeout)
+        return self.is_set()

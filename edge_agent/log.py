@@ -1,0 +1,92 @@
+"""The room's log: numbered entries, kept on disk until the server has committed them.
+
+At most `most` entries wait. Beyond that the oldest events are summarised into one entry; steps of commands never are.
+"""
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from edge_agent.store import Store
+from wire.messages import Ack, EventEntry, LogBatch, LogEntry, Params, StepEntry, SummaryEntry
+from wire.times import Clock
+
+_BATCH = 50
+_ENTRY: msgspec.json.Decoder[LogEntry] = msgspec.json.Decoder(LogEntry)
+
+
+class RoomLog:
+    """Thread-safe; what a call has written is on the disk when it returns."""
+
+    def __init__(self, store: Store, clock: Clock, most: int = 10_000) -> None:
+        self._store, self._clock, self._most = store, clock, most
+        with store.read() as db:
+            self.log_id: str = db.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()[0]
+
+    def event(self, event: str, device: str | None = None, **params: Any) -> None:
+        """Something happened."""
+        self._append(lambda n: EventEntry(n=n, at=self._clock.now(), event=event, device=device, params=params))
+
+    def step(self, command: str, state: Any, detail: str, params: Params) -> None:
+        """A command came one step further. Joins the caller's transaction."""
+        self._append(
+            lambda n: StepEntry(n=n, at=self._clock.now(), command=command, state=state, detail=detail, params=params)
+        )
+
+    def batch(self) -> LogBatch | None:
+        """The first entries that the server has not acknowledged; None when there are none."""
+        with self._store.read() as db:
+            rows = db.execute("SELECT entry FROM log ORDER BY n LIMIT ?", (_BATCH,)).fetchall()
+        entries = tuple(_ENTRY.decode(row[0]) for row in rows)
+        return LogBatch(log_id=self.log_id, entries=entries, from_=_first(entries[0])) if entries else None
+
+    def acknowledged(self, ack: Ack) -> None:
+        """The server has these: forget them. An acknowledgement of another log is none."""
+        if ack.log_id == self.log_id:
+            with self._store.write() as db:
+                db.execute("DELETE FROM log WHERE n <= ?", (ack.through,))
+
+    def waiting(self) -> int:
+        """How many entries the server has not acknowledged."""
+        with self._store.read() as db:
+            return int(db.execute("SELECT count(*) FROM log").fetchone()[0])
+
+    def _append(self, entry_of: Any) -> None:
+        with self._store.write() as db:
+            n = int(db.execute("SELECT value FROM meta WHERE key = 'next_n'").fetchone()[0])
+            entry: LogEntry = entry_of(n)
+            db.execute(
+                "INSERT INTO log VALUES (?, ?, ?)",
+                (n, msgspec.json.encode(entry), not isinstance(entry, StepEntry)),
+            )
+            db.execute("UPDATE meta SET value = ? WHERE key = 'next_n'", (str(n + 1),))
+            if db.execute("SELECT count(*) FROM log").fetchone()[0] > self._most:
+                self._summarise(db)
+
+    def _summarise(self, db: Any) -> None:
+        """Replace the oldest unbroken run of events by one entry that counts them."""
+        first = db.execute("SELECT min(n) FROM log WHERE is_event").fetchone()[0]
+        if first is None:
+            return
+        stop = db.execute("SELECT min(n) FROM log WHERE n > ? AND NOT is_event", (first,)).fetchone()[0]
+        rows = db.execute(
+            "SELECT n, entry FROM log WHERE n >= ? AND n < ? ORDER BY n LIMIT ?",
+            (first, stop if stop is not None else 1 << 62, max(2, self._most // 10)),
+        ).fetchall()
+        counts: Counter[str] = Counter()
+        for _, raw in rows:
+            entry = _ENTRY.decode(raw)
+            if isinstance(entry, SummaryEntry):
+                counts.update(entry.events)
+                first = min(first, entry.first)
+            elif isinstance(entry, EventEntry):
+                counts[entry.event] += 1
+        last = rows[-1][0]
+        summary = SummaryEntry(n=last, at=self._clock.now(), first=first, events=dict(counts.most_common(64)))
+        db.execute("DELETE FROM log WHERE n >= ? AND n <= ?", (rows[0][0], last))
+        db.execute("INSERT INTO log VALUES (?, ?, 1)", (last, msgspec.json.encode(summary)))
+
+
+def _first(entry: LogEntry) -> int:
+    return entry.first if isinstance(entry, SummaryEntry) else entry.n

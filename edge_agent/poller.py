@@ -1,0 +1,37 @@
+"""Who is observed when: APScheduler pokes each device's worker on the device's own schedule."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from apscheduler.executors.debug import DebugExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from edge_agent.worker import DeviceWorker
+
+
+class Poller:
+    """Starts polling at once, then every `poll_s` with a tenth of jitter so that devices do not stay in step."""
+
+    def __init__(self, workers: Iterable[DeviceWorker]) -> None:
+        # A job only puts a token into a queue, so it runs in the scheduler's own thread.
+        self._scheduler = BackgroundScheduler(executors={"default": DebugExecutor()}, timezone=UTC)
+        for worker in workers:
+            self._scheduler.add_job(
+                worker.poke,
+                IntervalTrigger(seconds=worker.device.poll_s, jitter=worker.device.poll_s / 10),
+                next_run_time=datetime.now(UTC),
+                id=worker.device.id,
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=None,
+            )
+
+    def start(self) -> None:
+        """Begin."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Poke nobody any more."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)

@@ -1,0 +1,101 @@
+"""When the room speaks: a report on every change that counts and each interval, the log until it is acknowledged."""
+
+from collections.abc import Callable, Mapping
+from threading import Event
+
+from edge_agent.link import RoomLink
+from edge_agent.log import RoomLog
+from edge_agent.room import Specs, about_of, report_of, worth_a_report
+from edge_agent.worker import DeviceWorker
+from wire.messages import Report
+from wire.times import Clock
+
+_LEAST_S = 1.0
+_LOOK_EVERY_S = 1.0
+_LOG_AGAIN_S = 10.0
+DEFAULT_INTERVAL_S = 15.0
+
+
+class Reporter:
+    """Looks once a second and whenever it is woken. Only its own thread publishes reports and log."""
+
+    def __init__(
+        self,
+        workers: Mapping[str, DeviceWorker],
+        specs: Specs,
+        link: RoomLink,
+        log: RoomLog,
+        boot_id: str,
+        config_revision: str,
+        clock: Clock,
+    ) -> None:
+        self._workers, self._specs, self._link, self._log = workers, specs, link, log
+        self._boot_id, self._clock = boot_id, clock
+        self.config_revision = config_revision
+        self.interval_s = DEFAULT_INTERVAL_S
+        self._by_device = {
+            name: {spec.key: spec for spec in specs[worker.device.driver]} for name, worker in workers.items()
+        }
+        self._wake = Event()
+        self._introduce = True
+        self._seq = 0
+        self._sent: tuple[Report, float] | None = None
+        self._log_sent_s: float | None = None
+        self._about_sent = ""
+
+    def wake(self) -> None:
+        """Something may be worth saying."""
+        self._wake.set()
+
+    def connected(self) -> None:
+        """A new connection: say everything from the start."""
+        self._introduce = True
+        self._wake.set()
+
+    def acknowledged(self) -> None:
+        """The server has taken log entries: the next may go."""
+        self._log_sent_s = None
+        self._wake.set()
+
+    def now(self) -> Report:
+        """The room at this moment, with the next number."""
+        views = [worker.view() for worker in self._workers.values()]
+        return report_of(
+            views, now_s=self._clock.monotonic(), at=self._clock.now(), boot_id=self._boot_id, seq=self._seq + 1,
+            about=about_of(views, self._specs).revision, config=self.config_revision,
+        )  # fmt: skip
+
+    def run(self, stop: Event, beat: Callable[[], None]) -> None:
+        """Speak until `stop`."""
+        while not stop.is_set():
+            beat()
+            self._wake.wait(_LOOK_EVERY_S)
+            self._wake.clear()
+            if self._link.is_connected:
+                self._speak()
+
+    def _speak(self) -> None:
+        if self._introduce:
+            self._introduce, self._sent, self._about_sent, self._log_sent_s = False, None, "", None
+        now_s = self._clock.monotonic()
+        report = self.now()
+        if self._is_due(report, now_s):
+            if report.about_revision != self._about_sent:
+                about = about_of([worker.view() for worker in self._workers.values()], self._specs)
+                if self._link.say_about(about):
+                    self._about_sent = about.revision
+            if self._link.say_report(report):
+                self._seq, self._sent = report.seq, (report, now_s)
+        if self._log_sent_s is None or now_s - self._log_sent_s >= _LOG_AGAIN_S:
+            batch = self._log.batch()
+            if batch is not None and self._link.say_log(batch):
+                self._log_sent_s = now_s
+
+    def _is_due(self, report: Report, now_s: float) -> bool:
+        if self._sent is None:
+            return True
+        before, sent_s = self._sent
+        if now_s - sent_s >= self.interval_s:
+            return True
+        # What changes within the second after a report is seen again by the next look.
+        return now_s - sent_s >= _LEAST_S and worth_a_report(before, report, self._by_device)

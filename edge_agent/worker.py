@@ -1,0 +1,173 @@
+"""One device, one thread: it is observed and acted on in turn, and a hanging one delays only itself."""
+
+import logging
+import queue
+from collections.abc import Callable
+from threading import Event, Lock
+
+from msgspec import Struct
+
+from device_drivers import registry
+from device_drivers.driver import GONE, Driver
+from device_drivers.errors import ActFailed, DriverError, Misconfigured, NotOffered
+from edge_agent.config import DeviceConfig, settings_of
+from edge_agent.journal import Journal
+from edge_agent.room import View
+from wire.messages import Command, DeviceState, Params, Value
+from wire.times import Clock
+
+log = logging.getLogger("diemcau.device")
+
+_POLL = None
+_WAIT_S = 5.0
+
+
+class Act(Struct, frozen=True):
+    """A command that has been accepted."""
+
+    command: Command
+
+
+class DeviceWorker:
+    """Owns the driver of one device. `poke` and `act` are called by any thread, `run` by its own."""
+
+    def __init__(
+        self,
+        device: DeviceConfig,
+        make: Callable[[], Driver],
+        journal: Journal,
+        clock: Clock,
+        found: Callable[[View | None, View], None],
+    ) -> None:
+        self.device = device
+        self._make, self._journal, self._clock, self._found = make, journal, clock, found
+        self._driver: Driver | None = None
+        self._todo: queue.Queue[Act | None] = queue.Queue(maxsize=8)
+        self._lock = Lock()
+        self._view: View | None = None
+        self._began_s: float | None = None
+        self._acting: str | None = None
+
+    def view(self) -> View:
+        """What is known now. Past its deadline a device is not answering, whether or not its thread is back."""
+        now_s = self._clock.monotonic()
+        with self._lock:
+            view = self._view or View(self.device, "waiting", now_s)
+            hangs = self._began_s is not None and now_s - self._began_s > self.device.deadline_s
+            if hangs and view.state in ("ok", "waiting"):
+                before, self._view = (
+                    self._view,
+                    View(self.device, "not_answering", now_s, "no answer before the deadline", view.observation),
+                )
+                view = self._view
+            else:
+                return view
+        self._found(before, view)
+        return view
+
+    @property
+    def acting(self) -> str | None:
+        """The command that is being executed or waits its turn."""
+        return self._acting
+
+    def poke(self) -> None:
+        """Observe soon; a poll that already waits will do."""
+        if self._todo.empty():
+            try:
+                self._todo.put_nowait(_POLL)
+            except queue.Full:
+                return
+
+    def act(self, command: Command) -> None:
+        """Execute an accepted command after what is under way. Raises queue.Full."""
+        self._acting = command.id
+        self._todo.put_nowait(Act(command))
+
+    def driver(self) -> Driver:
+        """The driver, made when first needed. Raises DriverError."""
+        if self._driver is None:
+            self._driver = self._make()
+        return self._driver
+
+    def run(self, stop: Event, beat: Callable[[], None]) -> None:
+        """Observe and act until `stop`."""
+        try:
+            while not stop.is_set():
+                beat()
+                try:
+                    task = self._todo.get(timeout=_WAIT_S)
+                except queue.Empty:
+                    continue
+                if isinstance(task, Act):
+                    try:
+                        self._execute(task.command)
+                    finally:
+                        self._acting = None
+                if not stop.is_set():
+                    self._observe()
+        finally:
+            if self._driver is not None:
+                self._driver.close()
+
+    def _observe(self) -> None:
+        self._began_s = self._clock.monotonic()
+        try:
+            observation = self.driver().observe()
+            after = View(self.device, "ok", observation.seen_s, observation=observation)
+        except DriverError as error:
+            after = self._in_trouble(error.state, str(error))
+        except Exception as error:
+            log.exception("driver_fault device=%s error=%s", self.device.id, type(error).__name__)
+            after = self._in_trouble("bad_answer", f"driver fault: {type(error).__name__}")
+        finally:
+            self._began_s = None
+        self._note(after)
+
+    def _in_trouble(self, state: DeviceState, detail: str) -> View:
+        before = self._view
+        now_s = self._clock.monotonic()
+        return View(self.device, state, now_s, detail, before.observation if before else None)
+
+    def _note(self, after: View) -> None:
+        with self._lock:
+            before, self._view = self._view, after
+        if (before.state if before else "ok") != after.state:
+            log.info("device_state device=%s state=%s detail=%r", self.device.id, after.state, after.detail[:120])
+        self._found(before, after)
+
+    def _execute(self, command: Command) -> None:
+        if self._clock.now() > command.expires_at:
+            self._journal.step(command.id, "refused", "expired", {})
+            return
+        try:
+            driver = self.driver()
+            self._journal.step(command.id, "running", "started", {}, driver.mark(command.action))
+            result = driver.act(command.action, command.params, self._progress_of(command.id))
+        except NotOffered as error:
+            self._journal.step(command.id, "refused", error.reason, error.params)
+        except ActFailed as error:
+            self._journal.step(command.id, "failed", error.reason, error.params)
+        except DriverError as error:
+            self._journal.step(command.id, "failed", error.state, {"detail": str(error)[:200]})
+        except Exception as error:
+            log.exception("driver_fault device=%s error=%s", self.device.id, type(error).__name__)
+            self._journal.step(command.id, "failed", "driver_fault", {"error": type(error).__name__})
+        else:
+            self._journal.step(command.id, "succeeded", "succeeded", result)
+
+    def _progress_of(self, command: str) -> Callable[..., None]:
+        def progress(detail: str, **params: Value) -> None:
+            known: Params = params
+            self._journal.step(command, "running", detail, known)
+            if detail == GONE:
+                self._note(self._in_trouble("not_answering", "away while a command runs"))
+
+        return progress
+
+
+def driver_of(device: DeviceConfig, clock: Clock) -> Driver:
+    """The driver of a configured device. Raises Misconfigured."""
+    try:
+        return registry.driver_class(device.driver)(settings_of(device), clock)
+    except (OSError, ValueError) as error:
+        raise Misconfigured(f"{device.id}: driver {device.driver} cannot start: {error}") from error

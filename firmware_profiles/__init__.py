@@ -1,0 +1,1 @@
+"""What rooms and devices should be: data, their schema, one loader."""

@@ -1,0 +1,62 @@
+"""The web application: every resource of api/v1 and every page, found by being there, behind the same guards."""
+
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.middleware.gzip import GZipMiddleware
+
+from fleet_server.api import problems
+from fleet_server.discovery import modules_in
+from fleet_server.server import Server
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_MOST_BODY_BYTES = 262_144
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+_OUR_NAMES = {"127.0.0.1", "localhost", "::1"}
+
+
+def application(server: Server) -> FastAPI:
+    """The application of one server."""
+    app = FastAPI(
+        title="DiemCau", version=version("diemcau"), docs_url=None, redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        description="Readiness of the rooms of online reception sessions. Times are RFC 3339 in UTC; "
+        "errors are problem documents (RFC 9457); messages come in Vietnamese or, with `Accept-Language: en`, English.",
+    )  # fmt: skip
+    app.state.server = server
+    problems.install(app)
+    for module in modules_in("fleet_server.api.v1"):
+        app.include_router(module.router, prefix="/api/v1")
+    for module in modules_in("fleet_server.pages", "page"):
+        app.include_router(module.router, include_in_schema=False)
+    app.middleware("http")(_guard)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000)
+    return app
+
+
+async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Only our own pages may change things, only by our own name, and with bodies of a sane size."""
+    host = urlsplit(f"//{request.headers.get('host', '')}").hostname
+    if host not in _OUR_NAMES:
+        return JSONResponse({"title": "Misdirected Request", "status": 421}, 421)
+    origin = request.headers.get("origin")
+    if request.method not in _SAFE and origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        return JSONResponse({"title": "Forbidden", "status": 403, "detail": "foreign origin"}, 403)
+    if int(request.headers.get("content-length") or 0) > _MOST_BODY_BYTES:
+        return JSONResponse({"title": "Content Too Large", "status": 413}, 413)
+    response = await call_next(request)
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

@@ -1,0 +1,70 @@
+"""Errors as problem documents (RFC 9457): what happened, to what, what to do."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from fleet_server.api.language import language_of
+from fleet_server.errors import FleetError
+from fleet_server.texts import has, translate
+from wire.ids import uuid7
+
+log = logging.getLogger("diemcau.api")
+
+
+class Problem(BaseModel):
+    """A problem document."""
+
+    type: str = Field("about:blank", examples=["urn:diemcau:commands.not_offered"])
+    title: str = Field(examples=["Unprocessable Entity"])
+    status: int = Field(examples=[422])
+    detail: str = Field("", examples=["Thiết bị camera-1 không có thao tác này."])
+    instance: str | None = Field(None, description="A number to quote when you ask for help")
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may refuse with these."""
+    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def install(app: FastAPI) -> None:
+    """Turn every error of a route into a problem document."""
+
+    @app.exception_handler(FleetError)
+    async def refused(request: Request, error: FleetError) -> JSONResponse:
+        detail = translate(language_of(request), f"errors.{error.key}", **error.params)
+        return _problem(error.status, detail, f"urn:diemcau:{error.key}")
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        detail = translate(language_of(request), "errors.invalid", where=where, reason=first["msg"])
+        return _problem(422, detail, "urn:diemcau:invalid")
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        key = f"errors.http_{error.status_code}"
+        detail = translate(language_of(request), key) if has(key) else str(error.detail)
+        return _problem(error.status_code, detail, "about:blank", headers=error.headers)
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> JSONResponse:
+        instance = uuid7()
+        log.error("request_failed id=%s path=%s error=%s", instance, request.url.path, type(error).__name__)
+        detail = translate(language_of(request), "errors.broken", number=instance)
+        return _problem(500, detail, "about:blank", instance=instance)
+
+
+def _problem(status: int, detail: str, kind: str, headers: Any = None, instance: str | None = None) -> JSONResponse:
+    body = Problem(type=kind, title=HTTPStatus(status).phrase, status=status, detail=detail, instance=instance)
+    return JSONResponse(
+        body.model_dump(exclude_none=True), status, headers=headers, media_type="application/problem+json"
+    )

@@ -1,0 +1,35 @@
+"""GET /events: changes as server-sent events."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from fleet_server.api.context import TheServer
+from wire.ids import SLUG
+
+router = APIRouter(tags=["events"])
+
+_ALIVE_EVERY_S = 2.0
+"""So that a page can say within five seconds that it has lost us."""
+
+
+@router.get("/events", summary="Changes as they happen", response_class=EventSourceResponse)
+async def events(
+    server: TheServer,
+    site: Annotated[str | None, Query(pattern=SLUG, description="Everything of one site, each report too")] = None,
+    last_event_id: Annotated[str | None, Header(max_length=100)] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Events `site`, `command`, `log`, `session`, `server`, and `report` for one site; `alive` when there is no other.
+
+    Give the last `id` as `Last-Event-ID` to go on where you left off; `reset` means that too much has
+    happened since, or that the server was restarted: fetch everything anew.
+    """
+    async for change in server.stream.read(last_event_id, _ALIVE_EVERY_S):
+        if change is None:
+            yield ServerSentEvent(event="alive", data={})
+        elif change.site == site or change.site is None or (site is None and change.kind != "report"):
+            yield ServerSentEvent(
+                id=server.stream.id_of(change), event=change.kind, data={"site": change.site, **change.data}
+            )

@@ -1,0 +1,91 @@
+"""diemcau-server: serve, sites import, map import."""
+
+import argparse
+import asyncio
+import csv
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fleet_server.config import Settings, settings_of
+from fleet_server.errors import BadFile, FleetError
+from fleet_server.texts import LANGS, translate
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; 0 when done, 1 when a file was not taken, 2 when we could not begin."""
+    parser = argparse.ArgumentParser(prog="diemcau-server", description="Knows whether every site is ready.")
+    parser.add_argument("--folder", type=Path, help="where the server keeps its files (DIEMCAU_FOLDER; default: var)")
+    parser.add_argument("--lang", choices=LANGS, default="vi")
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="run the server until SIGTERM")
+    serve.add_argument("--host", help="loopback only, until users exist (default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, help="default: 8080")
+    serve.add_argument("--broker", help="HOST:PORT of the MQTT broker (default: 127.0.0.1:1883)")
+    for name, text in (("sites", "sites from a CSV file"), ("map", "boundaries from a GeoJSON file")):
+        group = commands.add_parser(name, help=text).add_subparsers(dest="act", required=True)
+        group.add_parser("import", help=text).add_argument("file", type=Path)
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        serving = given.command == "serve"
+        settings = settings_of(
+            given.folder,
+            given.host if serving else None,
+            given.port if serving else None,
+            given.broker if serving else None,
+        )
+        if serving:
+            from fleet_server.assembly import serve as run
+
+            asyncio.run(run(settings))
+            return 0
+        taken = _import_sites(settings, given.file) if given.command == "sites" else _import_map(settings, given.file)
+        print(taken)
+    except FleetError as error:
+        print(f"diemcau-server: {translate(given.lang, f'errors.{error.key}', **error.params)}", file=sys.stderr)
+        return 1 if isinstance(error, BadFile) else 2
+    except OSError as error:
+        print(f"diemcau-server: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _import_sites(settings: Settings, file: Path) -> str:
+    from fleet_server.sites_file import sites_of
+    from fleet_server.store.database import Database
+    from fleet_server.store.sites import replace_sites
+
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        rows = sites_of(csv.reader(lines))
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(settings.database)
+    try:
+        new, known = database.write_now(lambda db: replace_sites(db, rows))
+    finally:
+        database.close()
+    return f"{file}: {new} new, {known} known"
+
+
+def _import_map(settings: Settings, file: Path) -> str:
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        codes = [str(feature["properties"]["code"]) for feature in found["features"]]
+        kinds = {feature["geometry"]["type"] for feature in found["features"]}
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise BadFile("map.not_geojson", file=str(file), detail=f"{type(error).__name__}: {error}") from error
+    if not codes or not kinds <= {"Polygon", "MultiPolygon"}:
+        raise BadFile("map.not_geojson", file=str(file), detail=", ".join(sorted(kinds)) or "0")
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = settings.map_file.with_suffix(".new")
+    new.write_bytes(json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode())
+    new.replace(settings.map_file)
+    return f"{file}: {len(codes)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Commands: asked, sent, answered."""

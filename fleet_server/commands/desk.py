@@ -1,0 +1,106 @@
+"""What people may ask of devices: a wish becomes a command, is sent, and is followed to its end."""
+
+import logging
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from fleet_server.domain.commands import START_WITHIN, State, answer_by, refusal_of, spec_of
+from fleet_server.errors import Conflict, FleetError, Invalid, NotFound
+from fleet_server.link import FleetLink
+from fleet_server.live.stream import Stream
+from fleet_server.state.fleet import Fleet
+from fleet_server.store import commands
+from fleet_server.store.commands import CommandRow, StepRow
+from fleet_server.store.database import Database
+from wire.ids import uuid7
+from wire.messages import Command, Params
+from wire.times import Clock
+
+log = logging.getLogger("diemcau.commands")
+
+_BY_STATUS: dict[int, type[FleetError]] = {404: NotFound, 409: Conflict, 422: Invalid}
+
+
+class Wish(Struct, frozen=True):
+    """What somebody asks of a device."""
+
+    action: str
+    params: Params
+    reason: str = ""
+    override: bool = False
+
+
+class CommandDesk:
+    """Ask, send, follow."""
+
+    def __init__(
+        self, database: Database, fleet: Fleet, link: FleetLink, stream: Stream, clock: Clock,
+        is_live: Callable[[str], bool],
+    ) -> None:  # fmt: skip
+        self._database, self._fleet, self._link, self._stream, self._clock = database, fleet, link, stream, clock
+        self._is_live = is_live
+
+    async def request(self, site: str, device: str, wish: Wish, *, by: str, origin: str, key: str | None) -> CommandRow:
+        """A new command, committed and on its way; with a key that was used before, the command of then.
+
+        Raises NotFound, Invalid or Conflict.
+        """
+        entry = self._fleet.entries.get(site)
+        if entry is None:
+            raise NotFound("sites.not_found", site=site)
+        if key is not None and (known := await self._database.read(lambda db: commands.find_by_key(db, key))):
+            if (known.site, known.device, known.action, known.params) != (site, device, wish.action, wish.params):
+                raise Conflict("commands.key_used", used=key)
+            return known
+        refusal = refusal_of(
+            entry.room.about, device, wish.action, dict(wish.params),
+            live=self._is_live(site), override=wish.override, reason=wish.reason,
+        )  # fmt: skip
+        if refusal is not None:
+            raise _BY_STATUS[refusal.status](refusal.key, **refusal.params)
+        assert entry.room.about is not None
+        now = self._clock.now()
+        expires_at = now + START_WITHIN
+        row = CommandRow(
+            uuid7(), site, device, wish.action, wish.params, wish.reason.strip(), by, origin, now, expires_at,
+            answer_by(spec_of(entry.room.about, device, wish.action), expires_at), State.REQUESTED, key,
+        )  # fmt: skip
+        await self._database.write(lambda db: commands.add(db, row))
+        log.info("command_requested id=%s site=%s device=%s action=%s", row.id, site, device, wish.action)
+        self._stream.publish("command", site, id=row.id, state=str(row.state))
+        await self.send(row)
+        return await self.find(row.id)
+
+    async def send(self, row: CommandRow) -> None:
+        """Send a command, for the first time or again. A room that is away gets it once back, if in time."""
+        left_s = (row.expires_at - self._clock.now()).total_seconds()
+        command = Command(
+            row.id, row.device, row.action, row.params, row.requested_at, row.expires_at, row.requested_by
+        )
+        if left_s <= 0 or not self._link.say_command(row.site, command, int(left_s)):
+            return
+        if row.state is State.REQUESTED:
+            await self.step(row.id, State.SENT, "sent")
+
+    async def step(self, command: str, state: State, detail: str) -> None:
+        """Record a step that the server itself takes."""
+        step = StepRow(self._clock.now(), state, detail, {})
+        advanced = await self._database.write(lambda db: commands.advance(db, command, step))
+        if advanced:
+            self._stream.publish("command", advanced[0].site, id=command, state=str(advanced[1]))
+
+    async def find(self, command: str) -> CommandRow:
+        """A command by its id. Raises NotFound."""
+        row = await self._database.read(lambda db: commands.find(db, command))
+        if row is None:
+            raise NotFound("commands.not_found", command=command)
+        return row
+
+    async def steps(self, command: str) -> list[StepRow]:
+        """The steps of a command."""
+        return await self._database.read(lambda db: commands.steps(db, command))
+
+    async def of_site(self, site: str, most: int = 10) -> list[CommandRow]:
+        """The last commands of a site."""
+        return await self._database.read(lambda db: commands.newest_of_site(db, site, most))

@@ -1,0 +1,59 @@
+"""Settings of the server: command line over environment (DIEMCAU_…) over default; secrets never on a command line."""
+
+import ipaddress
+import os
+from pathlib import Path
+
+from msgspec import Struct
+
+from fleet_server.errors import WrongSettings
+
+
+class Settings(Struct, frozen=True):
+    """What the server needs to know."""
+
+    folder: Path
+    host: str = "127.0.0.1"
+    port: int = 8080
+    broker_host: str = "127.0.0.1"
+    broker_port: int = 1883
+    broker_username: str | None = None
+    broker_password: str | None = None
+    broker_ca_file: str | None = None
+    database_url: str | None = None
+    timezone: str = "Asia/Ho_Chi_Minh"
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL; SQLite in our folder where none is given."""
+        return self.database_url or f"sqlite:///{self.folder / 'fleet.db'}"
+
+    @property
+    def map_file(self) -> Path:
+        """The boundaries that the map draws."""
+        return self.folder / "map.geojson"
+
+
+def settings_of(folder: Path | None, host: str | None, port: int | None, broker: str | None) -> Settings:
+    """Settings from what the command line gave and the environment holds. Raises WrongSettings."""
+    env = os.environ
+    broker_host, _, broker_port = (broker or env.get("DIEMCAU_BROKER", "127.0.0.1:1883")).rpartition(":")
+    listen = host or env.get("DIEMCAU_HOST", "127.0.0.1")
+    try:
+        loopback = listen == "localhost" or ipaddress.ip_address(listen).is_loopback
+        numbers = int(broker_port), port or int(env.get("DIEMCAU_PORT", "8080"))
+    except ValueError as error:
+        raise WrongSettings("settings.not_a_number_or_address", detail=str(error)) from error
+    if not loopback:
+        raise WrongSettings("settings.loopback_only", host=listen)
+    password_file = env.get("DIEMCAU_BROKER_PASSWORD_FILE")
+    try:
+        password = Path(password_file).read_text().strip() if password_file else env.get("DIEMCAU_BROKER_PASSWORD")
+    except OSError as error:
+        raise WrongSettings("settings.secret_unreadable", file=password_file, detail=error.strerror) from error
+    return Settings(
+        folder=folder or Path(env.get("DIEMCAU_FOLDER", "var")), host=listen, port=numbers[1],
+        broker_host=broker_host or "127.0.0.1", broker_port=numbers[0],
+        broker_username=env.get("DIEMCAU_BROKER_USERNAME"), broker_password=password,
+        broker_ca_file=env.get("DIEMCAU_BROKER_CA_FILE"), database_url=env.get("DIEMCAU_DATABASE_URL"),
+    )  # fmt: skip

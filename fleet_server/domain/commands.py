@@ -1,0 +1,86 @@
+"""The life of a command, as the server keeps it.
+
+requested -> sent -> accepted -> running -> succeeded | failed | refused | expired | interrupted
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+
+from wire.description import ActionSpec, wrong_params
+from wire.messages import About
+
+START_WITHIN = timedelta(seconds=60)
+"""A command that has not begun by then is not begun: nothing is executed late because a line came back."""
+ANSWER_WITHIN = timedelta(seconds=30)
+"""What is added to the time of the action for its answer to come."""
+RESEND_EVERY_S = 5.0
+
+
+class State(StrEnum):
+    """Where a command is."""
+
+    REQUESTED = "requested"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    INTERRUPTED = "interrupted"
+
+
+FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.REFUSED, State.EXPIRED, State.INTERRUPTED})
+_ORDER = {State.REQUESTED: 0, State.SENT: 1, State.ACCEPTED: 2, State.RUNNING: 3}
+
+
+class Refusal(Struct, frozen=True):
+    """Why a request is not taken."""
+
+    status: int
+    key: str
+    params: dict[str, Any] = {}
+
+
+def state_after(now: State, step: State) -> State:
+    """The state once a step is known. The room's word is final; what the server gave up on, a late answer corrects."""
+    if now is State.EXPIRED:
+        return step if step in FINAL else now
+    if now in FINAL:
+        return now
+    return step if step in FINAL or _ORDER[step] > _ORDER[now] else now
+
+
+def refusal_of(
+    about: About | None, device: str, action: str, params: dict[str, Any], *, live: bool, override: bool, reason: str
+) -> Refusal | None:
+    """Why a wish cannot be granted; None when it can."""
+    if about is None:
+        return Refusal(409, "commands.no_about")
+    found = next((known for known in about.devices if known.id == device), None)
+    if found is None:
+        return Refusal(404, "commands.no_device", {"device": device})
+    spec = next((offered for offered in found.actions if offered.action == action), None)
+    if spec is None:
+        return Refusal(422, "commands.not_offered", {"device": device, "action": action})
+    if wrong := wrong_params(spec, params):
+        return Refusal(422, "commands.wrong_params", {"reason": wrong})
+    if spec.dangerous and not reason.strip():
+        return Refusal(422, "commands.reason_needed", {"action": action})
+    if live and not (override and reason.strip()):
+        return Refusal(409, "commands.session_live")
+    return None
+
+
+def spec_of(about: About, device: str, action: str) -> ActionSpec:
+    """The description of an action that `refusal_of` has let pass."""
+    known = next(known for known in about.devices if known.id == device)
+    return next(spec for spec in known.actions if spec.action == action)
+
+
+def answer_by(spec: ActionSpec, expires_at: datetime) -> datetime:
+    """When the server gives up waiting for the last step."""
+    return expires_at + timedelta(seconds=spec.takes_s) + ANSWER_WITHIN

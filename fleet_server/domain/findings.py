@@ -1,0 +1,71 @@
+"""What a check may answer, and what it may look at."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+
+from wire.description import Role
+from wire.messages import Value
+
+
+class Outcome(StrEnum):
+    """The answer of a check, or what became of it."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    WAIVED = "waived"
+
+
+class Finding(Struct, frozen=True):
+    """An outcome with the message that explains it; `observed` and `required` are what was compared."""
+
+    outcome: Outcome
+    key: str = "ok"
+    params: Mapping[str, Any] = {}
+    observed: Value = None
+    required: Value = None
+
+
+class Need(Struct, frozen=True):
+    """What the check measures by: the planned time, and the limits of the blueprint."""
+
+    planned_s: float
+    limits: Mapping[str, float] = {}
+
+
+Evidence = Mapping[str, Any]
+"""Reading key -> value. Only fresh values are in it; of `reads` none is None."""
+
+Decide = Callable[[Evidence, Need], Finding]
+
+
+class Check(Struct, frozen=True):
+    """One question about the devices of one role; `role` None: about each device that a slot asks for."""
+
+    role: Role | None
+    reads: tuple[str, ...]
+    decide: Decide
+    may_lack: tuple[str, ...] = ()
+    """Read too where the device tells them; None where not."""
+
+
+_PASSED = Finding(Outcome.PASS)
+
+
+def passed(observed: Value = None, required: Value = None) -> Finding:
+    """All is well."""
+    return _PASSED if observed is None and required is None else Finding(Outcome.PASS, "ok", {}, observed, required)
+
+
+def warned(key: str, observed: Value = None, required: Value = None, **params: Any) -> Finding:
+    """It will do, and may not for long."""
+    return Finding(Outcome.WARN, key, params, observed, required)
+
+
+def failed(key: str, observed: Value = None, required: Value = None, **params: Any) -> Finding:
+    """It will not do."""
+    return Finding(Outcome.FAIL, key, params, observed, required)

@@ -1,0 +1,191 @@
+"""Report, needs and the time -> verdict, checks, and the moment at which time alone would change them.
+
+A verdict is the worst of its required checks: a `fail` or `unknown` makes not_ready, a `warn` at_risk. No presence,
+or three reports missed, is offline. All times here are seconds since the epoch on the server's clock; the age of
+evidence is the server's time since receipt plus the age that the agent stated, so a wrong clock in a room makes
+nothing young.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from firmware_profiles.schema import Blueprint, Rule
+from fleet_server.domain.findings import Check, Finding, Need, Outcome
+from wire.messages import About, DeviceReport, Reading, Report, Value
+
+REPORTS_MISSED = 3
+NEVER = math.inf
+_STATE_MAX_AGE_S = 60.0
+
+
+class Verdict(StrEnum):
+    """What a site is."""
+
+    READY = "ready"
+    AT_RISK = "at_risk"
+    NOT_READY = "not_ready"
+    OFFLINE = "offline"
+
+
+class Room(Struct, frozen=True):
+    """What the server has of a room."""
+
+    present: bool
+    report: Report | None = None
+    about: About | None = None
+    received_at: float | None = None
+    """When the server itself received the report, less what it waited on its way; None: it is no evidence."""
+
+
+class CheckResult(Struct, frozen=True):
+    """One check over one device."""
+
+    check: str
+    role: str
+    device: str | None
+    outcome: Outcome
+    key: str
+    params: Mapping[str, Value]
+    observed: Value
+    required: Value
+    seen_at: float | None
+    """The moment of the oldest evidence that it rests on."""
+    counts: bool
+    """Required: its fail makes the site not ready."""
+
+
+class Judgement(Struct, frozen=True):
+    """A site at one moment."""
+
+    verdict: Verdict
+    checks: tuple[CheckResult, ...]
+    changes_at: float
+    """When the verdict or a check would change with no message arriving; NEVER where it would not."""
+
+
+class _Planned(Struct, frozen=True):
+    name: str
+    check: Check
+    rule: Rule
+    role: str
+    device: str | None
+    max_ages_s: tuple[float, ...]
+    lacking_ages_s: tuple[float, ...]
+
+
+class Plan(Struct, frozen=True):
+    """The checks of a blueprint laid over the devices of one room; made once for each `about`."""
+
+    interval_s: float
+    planned_s: float
+    checks: tuple[_Planned, ...]
+    about_revision: str | None
+
+
+def plan_of(blueprint: Blueprint, about: About | None, checks: Mapping[str, Check]) -> Plan:
+    """Which check asks which device. Without `about` every check stands, with nobody to ask."""
+    planned = []
+    for name, rule in blueprint.checks.items():
+        check = checks[name]
+        for slot in blueprint.slots:
+            if check.role not in (None, slot.role):
+                continue
+            devices: list[str | None] = []
+            if about is not None:
+                devices += [device.id for device in about.devices if device.role == slot.role]
+            devices += [None] * (slot.count - len(devices))
+            for device in devices:
+                planned.append(_planned(name, check, rule, slot.role, device, about))
+    return Plan(blueprint.report_interval_s, blueprint.planned_s, tuple(planned), about.revision if about else None)
+
+
+def judge(room: Room, plan: Plan, now: float, planned_s: float | None = None, learning: bool = False) -> Judgement:
+    """The verdict at `now`. `planned_s` is the session's, where there is one; `learning`: just after a start."""
+    report, received_at = room.report, room.received_at
+    missed_at = received_at + REPORTS_MISSED * plan.interval_s if received_at is not None else -NEVER
+    known = report is not None and report.about_revision == plan.about_revision
+    devices = {device.id: device for device in report.devices} if report is not None else {}
+    changes_at = missed_at if missed_at > now else NEVER
+    results = []
+    worst = Verdict.READY if plan.checks else Verdict.NOT_READY
+    wanted_s = planned_s if planned_s is not None else plan.planned_s
+    for planned in plan.checks:
+        result, until = _ask(planned, devices, received_at if known else None, now, wanted_s, known)
+        changes_at = min(changes_at, until)
+        results.append(result)
+        outcome = result.outcome
+        if outcome is Outcome.PASS or worst is Verdict.NOT_READY:
+            continue
+        hard = planned.rule.counts == "required" and outcome is not Outcome.WARN
+        worst = Verdict.NOT_READY if hard else Verdict.AT_RISK
+    gone = not room.present or missed_at <= now
+    if gone and not learning:
+        worst = Verdict.OFFLINE
+    elif gone:
+        worst = Verdict.NOT_READY  # learning: not offline anew, and never ready without a report
+    return Judgement(worst, tuple(results), changes_at)
+
+
+def _planned(name: str, check: Check, rule: Rule, role: str, device: str | None, about: About | None) -> _Planned:
+    specs = {}
+    if about is not None and device is not None:
+        driver = next(known.driver for known in about.devices if known.id == device)
+        specs = {spec.key: spec.max_age_s for spec in about.readings.get(driver, ())}
+
+    def ages(keys: Sequence[str]) -> tuple[float, ...]:
+        own = (specs.get(key, _STATE_MAX_AGE_S) for key in keys)
+        return tuple(min(age, rule.max_age_s) if rule.max_age_s else age for age in own)
+
+    return _Planned(name, check, rule, role, device, ages(check.reads), ages(check.may_lack))
+
+
+def _ask(
+    planned: _Planned, devices: Mapping[str, DeviceReport], received_at: float | None, now: float, wanted_s: float,
+    known: bool,
+) -> tuple[CheckResult, float]:  # fmt: skip
+    """One check over one device, and the moment when it goes stale."""
+    if planned.device is None:
+        return _result(planned, Finding(Outcome.FAIL, "slot_empty", {}), None), NEVER
+    device = devices.get(planned.device)
+    if device is None or received_at is None:
+        key = "no_evidence" if known or not devices else "no_about"
+        return _result(planned, Finding(Outcome.UNKNOWN, key), None), NEVER
+    evidence: dict[str, Value] = {}
+    seen_at = stale_at = NEVER
+    readings = _by_key(device)
+    check = planned.check
+    for key, max_age_s in zip(check.reads, planned.max_ages_s, strict=True):
+        if key == "state":
+            # A trouble is dated by its first sight while it lasts; the report that repeats it is what ages.
+            value: Value = device.state
+            at = received_at - device.age_s if device.state == "ok" else received_at
+        else:
+            reading = readings.get(key)
+            if reading is None or reading.value is None:
+                return _result(planned, Finding(Outcome.UNKNOWN, "no_evidence"), None), NEVER
+            value, at = reading.value, received_at - reading.age_s
+        if now >= at + max_age_s:
+            return _result(planned, Finding(Outcome.UNKNOWN, "stale", {}, value), at), NEVER
+        evidence[key] = value
+        seen_at, stale_at = min(seen_at, at), min(stale_at, at + max_age_s)
+    for key, max_age_s in zip(check.may_lack, planned.lacking_ages_s, strict=True):
+        reading = readings.get(key)
+        evidence[key] = None
+        if reading is not None and now < received_at - reading.age_s + max_age_s:
+            evidence[key] = reading.value
+            stale_at = min(stale_at, received_at - reading.age_s + max_age_s)
+    return _result(planned, check.decide(evidence, Need(wanted_s, planned.rule.limits)), seen_at), stale_at
+
+
+def _by_key(device: DeviceReport) -> dict[str, Reading]:
+    return {reading.key: reading for reading in device.readings}
+
+
+def _result(planned: _Planned, finding: Finding, seen_at: float | None) -> CheckResult:
+    return CheckResult(
+        planned.name, planned.role, planned.device, finding.outcome, finding.key, finding.params,
+        finding.observed, finding.required, seen_at, planned.rule.counts == "required",
+    )  # fmt: skip

@@ -1,0 +1,50 @@
+"""Errors of the server. `key` is a text key, `params` fill it, `status` is the HTTP status it becomes.
+
+FleetError
+├── NotFound       no such site, device, command or session
+├── Invalid        the request cannot be meant so
+├── Conflict       it cannot be done now; the reason says what must change first
+├── BadFile        an imported file has errors; every one of them is named
+└── WrongSettings  the server cannot start like this
+"""
+
+from typing import Any, ClassVar
+
+
+class FleetError(Exception):
+    """Something that a person asked for cannot be done."""
+
+    status: ClassVar[int] = 500
+
+    def __init__(self, key: str, **params: Any) -> None:
+        super().__init__(f"{key} {params}" if params else key)
+        self.key = key
+        self.params = params
+
+
+class NotFound(FleetError):
+    """There is no such thing."""
+
+    status = 404
+
+
+class Invalid(FleetError):
+    """The request cannot be meant so."""
+
+    status = 422
+
+
+class Conflict(FleetError):
+    """Not now."""
+
+    status = 409
+
+
+class BadFile(FleetError):
+    """A file with errors; nothing of it was taken."""
+
+    status = 422
+
+
+class WrongSettings(FleetError):
+    """The server cannot start like this."""

@@ -1,0 +1,83 @@
+"""The server's end of the wire: paho's thread on one side, the event loop on the other. Only this file crosses."""
+
+import asyncio
+import threading
+from collections import deque
+
+from fleet_server.config import Settings
+from wire.codec import encode
+from wire.messages import Ack, Command, Config
+from wire.mqtt import Broker, MqttSession, Received
+from wire.topics import ALL_ROOMS, topic_of
+
+MOST_UNACKNOWLEDGED = 2_000
+CLIENT_ID = "fleet-server"
+
+
+class FleetLink:
+    """Messages in batches for the loop; publishing from the loop. At most so many wait unacknowledged."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._waiting: deque[Received] = deque()
+        self._wake = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._stop = threading.Event()
+        self._woken = False
+        self.breaks = 0
+        """How often the connection was lost or came up; each is a reason to learn anew."""
+        self._session = MqttSession(
+            Broker(
+                settings.broker_host, settings.broker_port, CLIENT_ID, settings.broker_username,
+                settings.broker_password, settings.broker_ca_file,
+            ),
+            ALL_ROOMS,
+            receive=self._receive,
+            connected=self._changed,
+            most_unacknowledged=MOST_UNACKNOWLEDGED,
+        )  # fmt: skip
+        self._thread = threading.Thread(target=self._session.run, args=(self._stop,), name="link", daemon=True)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker has us."""
+        return self._session.is_connected
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Disconnect in order."""
+        self._stop.set()
+        await asyncio.to_thread(self._thread.join, 5)
+
+    async def batch(self, most: int = 1_000) -> list[Received]:
+        """What has come, at least one message; or nothing when the connection came or went."""
+        if not self._waiting:
+            self._wake.clear()
+            self._woken = False
+            if not self._waiting:
+                await self._wake.wait()
+        return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+
+    def say_ack(self, site: str, ack: Ack) -> bool:
+        """Tell a room what has been committed."""
+        return self._session.publish(topic_of(site, Ack.kind), encode(ack))
+
+    def say_command(self, site: str, command: Command, expires_in_s: int) -> bool:
+        """Send a command; never retained, and the broker drops it when it has run out."""
+        return self._session.publish(topic_of(site, Command.kind), encode(command), expiry_s=max(1, expires_in_s))
+
+    def say_config(self, site: str, config: Config) -> bool:
+        """Tell a room how it should be."""
+        return self._session.publish(topic_of(site, Config.kind), encode(config), retain=True)
+
+    def _receive(self, received: Received) -> None:
+        self._waiting.append(received)
+        if not self._woken:  # one wake-up for a whole burst
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    def _changed(self, _up: bool) -> None:
+        self.breaks += 1
+        self._loop.call_soon_threadsafe(self._wake.set)

@@ -1,0 +1,1 @@
+"""Style sheets, modules, fonts and libraries."""

@@ -1,0 +1,67 @@
+"""Templates to answers: the language, the words, the numbers, and where the next click goes."""
+
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from fleet_server import texts, views
+from fleet_server.api.language import COOKIE, language_of
+from fleet_server.server import Server
+
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page or a part in the language of the request; `?lang=` is remembered."""
+    server: Server = request.app.state.server
+    lang = language_of(request)
+    zone = ZoneInfo(server.settings.timezone)
+    now = server.clock.now()
+    page = _ENVIRONMENT.get_template(template).render(
+        **values,
+        lang=lang,
+        other_lang="en" if lang == "vi" else "vi",
+        path=request.url.path,
+        now=now,
+        server=server,
+        t=partial(texts.translate, lang),
+        quantity=partial(texts.quantity, lang),
+        span=partial(texts.span, lang),
+        number=partial(texts.number, lang),
+        at=lambda moment: texts.clock(lang, _moment(moment), now.astimezone(zone).date(), zone),
+        sentence=partial(views.sentence, lang),
+        message=partial(views.message, lang),
+        label=partial(views.label_of, lang),
+    )
+    answer = HTMLResponse(page, status, headers={"Cache-Control": "no-store"})
+    if request.query_params.get("lang") == lang:
+        answer.set_cookie(COOKIE, lang, max_age=31_536_000, samesite="lax", httponly=True)
+    return answer
+
+
+def local_moment(server: Server, text: str) -> datetime:
+    """What a person typed into a date field, in the province's time. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(server.settings.timezone))
+
+
+def local_field(server: Server, in_minutes: float) -> str:
+    """A moment from now as a date field wants it, rounded down to five minutes."""
+    moment = (server.clock.now() + timedelta(minutes=in_minutes)).astimezone(ZoneInfo(server.settings.timezone))
+    return moment.replace(minute=moment.minute // 5 * 5).strftime("%Y-%m-%dT%H:%M")
+
+
+def _moment(value: datetime | float) -> datetime:
+    return value if isinstance(value, datetime) else views.moment(value)

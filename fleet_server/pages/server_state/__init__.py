@@ -1,0 +1,1 @@
+"""The banner that says how the server is."""

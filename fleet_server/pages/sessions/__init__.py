@@ -1,0 +1,1 @@
+"""All sessions, and a new one."""

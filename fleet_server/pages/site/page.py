@@ -1,0 +1,119 @@
+"""GET /sites/{site}: what is wrong here, since when, what to do; the devices; the commands and their steps."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from firmware_profiles.loader import blueprints
+from fleet_server.api.context import Device, Site, TheServer
+from fleet_server.api.language import Language, language_of
+from fleet_server.api.v1.commands import NOBODY
+from fleet_server.commands.desk import Wish
+from fleet_server.domain.commands import FINAL
+from fleet_server.domain.findings import Outcome
+from fleet_server.domain.provisioning import slots_of
+from fleet_server.errors import FleetError, NotFound
+from fleet_server.pages.form import form_of
+from fleet_server.pages.render import render
+from fleet_server.server import Server
+from fleet_server.store import logs
+from fleet_server.texts import translate
+from fleet_server.views import DeviceView, devices_of, moment, worst_first
+from wire.description import ActionSpec, ParamSpec
+from wire.ids import uuid7
+from wire.messages import Value
+
+router = APIRouter()
+
+Action = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
+_PARTS = ("status", "checks", "devices", "commands")
+
+
+@router.get("/sites/{site}")
+async def page(site: Site, request: Request, server: TheServer) -> HTMLResponse:
+    """The whole page."""
+    return render(request, "site/page.html", **await _values(request, server, site))
+
+
+@router.get("/parts/sites/{site}/{part}")
+async def part(site: Site, part: str, request: Request, server: TheServer) -> HTMLResponse:
+    """One part of the page, as it is now."""
+    if part not in _PARTS:
+        raise NotFound("sites.not_found", site=part[:64])
+    return render(request, f"site/{part}.html", **await _values(request, server, site))
+
+
+@router.get("/sites/{site}/devices/{device}/actions/{action}")
+async def confirm(site: Site, device: Device, action: Action, request: Request, server: TheServer) -> HTMLResponse:
+    """What an action will do, to what, for how long, and the button that does it."""
+    values = await _values(request, server, site)
+    return render(request, "site/confirm.html", **values, **_wanted(values["devices"], device, action), problem=None)
+
+
+@router.post("/sites/{site}/devices/{device}/actions/{action}")
+async def act(
+    site: Site, device: Device, action: Action, request: Request, server: TheServer, lang: Language
+) -> Response:
+    """Ask for it; then back to the site, where each step is shown as it happens."""
+    values = await _values(request, server, site)
+    wanted = _wanted(values["devices"], device, action)
+    form = await form_of(request)
+    spec: ActionSpec = wanted["spec"]
+    wish = Wish(
+        action,
+        {param.name: _typed(param, form.get(f"param.{param.name}", [""])[0]) for param in spec.params},
+        form.get("reason", [""])[0][:500],
+        "override" in form,
+    )
+    key = form.get("key", [""])[0][:200] or None
+    origin = request.client.host if request.client else ""
+    try:
+        await server.commands.request(site, device, wish, by=NOBODY, origin=origin, key=key)
+    except FleetError as error:
+        problem = translate(lang, f"errors.{error.key}", **error.params)
+        return render(request, "site/confirm.html", error.status, **values, **wanted, problem=problem)
+    return RedirectResponse(f"/sites/{site}#commands", 303)
+
+
+async def _values(request: Request, server: Server, site: str) -> dict[str, Any]:
+    entry = server.fleet.entries.get(site)
+    if entry is None:
+        raise NotFound("sites.not_found", site=site)
+    lang = language_of(request)
+    checks = worst_first(entry.judgement.checks)
+    blueprint = blueprints().get(entry.site.kind)
+    rows = await server.commands.of_site(site)
+    received_at = entry.room.received_at
+    return {
+        "entry": entry,
+        "checks": checks,
+        "troubles": [check for check in checks if check.outcome is not Outcome.PASS],
+        "devices": devices_of(lang, entry, server.fleet.now()),
+        "slots": slots_of(blueprint, entry.room.about) if blueprint else (),
+        "sessions": server.sessions.of_site(site),
+        "live_session": server.sessions.is_live(site),
+        "reported_at": moment(received_at) if received_at is not None else None,
+        "seen_at": moment,
+        "commands": [(row, await server.commands.steps(row.id), row.state in FINAL) for row in rows[:5]],
+        "log": await server.database.read(lambda db: logs.newest(db, site, 12)),
+    }
+
+
+def _wanted(devices: list[DeviceView], device: str, action: str) -> dict[str, Any]:
+    for known in devices:
+        for spec in known.actions:
+            if known.id == device and spec.action == action:
+                return {"device": known, "spec": spec, "key": uuid7()}
+    raise NotFound("commands.not_offered", device=device, action=action)
+
+
+def _typed(param: ParamSpec, text: str) -> Value:
+    if param.type == "bool":
+        return text == "true"
+    if param.type == "number":
+        try:
+            return float(text)
+        except ValueError:
+            return text
+    return text[: param.max_length + 1]

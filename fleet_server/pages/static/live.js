@@ -1,0 +1,116 @@
+// Owns the one stream: replaces what `data-live` names when its `data-on` happens, keeps ages honest, says when it breaks.
+// Other modules listen for the `diemcau` event on document and never open a stream of their own.
+
+const SILENT_MS = 5000;
+const LEAST_MS = 400;
+const lang = document.documentElement.lang;
+const units = { vi: [["ngày", 86400], ["giờ", 3600], ["phút", 60], ["giây", 1]], en: [["days", 86400], ["hours", 3600], ["min", 60], ["s", 1]] };
+let heardAt = Date.now();
+let brokenSince = null;
+
+function spanOf(seconds) {
+  for (const [name, size] of units[lang]) {
+    if (seconds >= 2 * size || (size <= 60 && seconds >= size)) return `${Math.floor(seconds / size)} ${name}`;
+  }
+  return `0 ${units[lang][3][0]}`;
+}
+
+function tick() {
+  for (const time of document.querySelectorAll("time[data-age]")) {
+    const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000;
+    const text = time.dataset.age.replace("{span}", spanOf(Math.max(0, seconds)));
+    if (time.textContent !== text) time.textContent = text;
+  }
+  if (Date.now() - heardAt > SILENT_MS) say(true);
+}
+
+function say(broken) {
+  if (broken === (brokenSince !== null)) return;
+  brokenSince = broken ? new Date(heardAt) : null;
+  const banner = document.querySelector("[data-not-live]");
+  const sign = document.querySelector("[data-live-sign]");
+  document.documentElement.classList.toggle("not-live", broken);
+  if (sign) sign.hidden = broken;
+  banner.hidden = !broken;
+  if (broken) banner.textContent = banner.dataset.text.replace("{since}", brokenSince.toLocaleTimeString(lang, { hour12: false }));
+}
+
+const waiting = new Map();
+
+function refreshSoon(part) {
+  if (waiting.has(part)) return;
+  waiting.set(part, setTimeout(() => refresh(part), LEAST_MS));
+}
+
+async function refresh(part) {
+  try {
+    const answer = await fetch(part.dataset.live + (part.dataset.query ?? ""), { headers: { "X-Part": "1" } });
+    if (!answer.ok) return;
+    replace(part, await answer.text());
+  } catch {
+    // The stream notices a lost server by itself and says so.
+  } finally {
+    waiting.delete(part);
+  }
+}
+
+function replace(part, html) {
+  const fresh = document.createElement("template");
+  fresh.innerHTML = html;
+  const open = new Set([...part.querySelectorAll("details[open][id]")].map((found) => found.id));
+  const before = new Map([...part.querySelectorAll("[data-mark]")].map((found) => [found.id, found.dataset.mark]));
+  const focused = document.activeElement && part.contains(document.activeElement) ? document.activeElement.id : "";
+  for (const details of fresh.content.querySelectorAll("details[id]")) details.open = open.has(details.id);
+  for (const item of fresh.content.querySelectorAll("[data-mark]")) {
+    if (before.size && before.get(item.id) !== item.dataset.mark) item.classList.add("changed");
+  }
+  part.replaceChildren(fresh.content);
+  if (focused) document.getElementById(focused)?.focus();
+  part.dispatchEvent(new CustomEvent("diemcau-replaced", { bubbles: true }));
+}
+
+function concerns(part, kind, site) {
+  return part.dataset.on.split(" ").some((wanted) => wanted === kind || wanted === `${kind}/${site}`);
+}
+
+function happened(kind, data) {
+  heardAt = Date.now();
+  say(false);
+  for (const part of document.querySelectorAll("[data-live]")) {
+    if (kind === "reset" || concerns(part, kind, data.site)) refreshSoon(part);
+  }
+  document.dispatchEvent(new CustomEvent("diemcau", { detail: { kind, ...data } }));
+}
+
+let everOpen = false;
+
+function open() {
+  const stream = new EventSource(document.body.dataset.stream);
+  stream.onopen = () => {
+    happened(everOpen ? "reset" : "open", {});
+    everOpen = true;
+  };
+  for (const kind of ["site", "report", "command", "log", "session", "server", "reset", "alive"]) {
+    stream.addEventListener(kind, (event) => happened(kind, JSON.parse(event.data)));
+  }
+  stream.onerror = () => {
+    if (stream.readyState === EventSource.CLOSED) setTimeout(open, 2000);
+  };
+}
+
+const keys = { m: "/", s: "/sessions" };
+let prefixed = false;
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || /INPUT|TEXTAREA|SELECT/.test(event.target.tagName)) return;
+  if (event.key === "/") {
+    document.querySelector("[data-key='/']")?.focus();
+    event.preventDefault();
+  } else if (prefixed && keys[event.key]) {
+    location.href = keys[event.key];
+  }
+  prefixed = event.key === "g";
+});
+
+setInterval(tick, 1000);
+tick();
+open();

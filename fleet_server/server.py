@@ -1,0 +1,27 @@
+"""What a route may reach: the desks and the state, as one object that the application carries."""
+
+from msgspec import Struct
+
+from fleet_server.commands.desk import CommandDesk
+from fleet_server.config import Settings
+from fleet_server.ingest.loop import Ingest
+from fleet_server.link import FleetLink
+from fleet_server.live.stream import Stream
+from fleet_server.sessions.desk import SessionDesk
+from fleet_server.state.fleet import Fleet
+from fleet_server.store.database import Database
+from wire.times import Clock
+
+
+class Server(Struct, frozen=True):
+    """The parts of a running server."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    fleet: Fleet
+    link: FleetLink
+    ingest: Ingest
+    stream: Stream
+    commands: CommandDesk
+    sessions: SessionDesk

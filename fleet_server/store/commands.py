@@ -1,0 +1,120 @@
+"""Queries about commands and their steps."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, func, insert, select, update
+
+from fleet_server.domain.commands import FINAL, State, state_after
+from fleet_server.store.database import millis, moment
+from fleet_server.store.tables import command_steps, commands
+from wire.messages import Params
+
+
+class CommandRow(Struct, frozen=True):
+    """A command as the server keeps it."""
+
+    id: str
+    site: str
+    device: str
+    action: str
+    params: Params
+    reason: str
+    requested_by: str
+    requested_from: str
+    requested_at: datetime
+    expires_at: datetime
+    answer_by: datetime
+    state: State
+    idempotency_key: str | None = None
+
+
+class StepRow(Struct, frozen=True):
+    """One step of a command."""
+
+    at: datetime
+    state: State
+    detail: str
+    params: Params
+
+
+def add(db: Connection, row: CommandRow) -> None:
+    """A new command with its first step."""
+    values = msgspec.structs.asdict(row)
+    for name in ("requested_at", "expires_at", "answer_by"):
+        values[name] = millis(values[name])
+    values |= {"params": msgspec.json.encode(row.params).decode(), "state": str(row.state)}
+    db.execute(insert(commands).values(values))
+    _add_step(db, row.id, StepRow(row.requested_at, State.REQUESTED, "requested", {}))
+
+
+def advance(db: Connection, command: str, step: StepRow, site: str | None = None) -> tuple[CommandRow, State] | None:
+    """Add a step and move the state as the domain says: the command and its new state.
+
+    None for an unknown id, and for a room that speaks of another room's command.
+    """
+    row = find(db, command)
+    if row is None or site not in (None, row.site):
+        return None
+    state = state_after(row.state, step.state)
+    _add_step(db, command, step)
+    if state is not row.state:
+        db.execute(update(commands).where(commands.c.id == command).values(state=str(state)))
+    return row, state
+
+
+def find(db: Connection, command: str) -> CommandRow | None:
+    """A command by its id."""
+    row = db.execute(select(commands).where(commands.c.id == command)).first()
+    return _command(row) if row else None
+
+
+def find_by_key(db: Connection, key: str) -> CommandRow | None:
+    """A command by the key that its client gave."""
+    row = db.execute(select(commands).where(commands.c.idempotency_key == key)).first()
+    return _command(row) if row else None
+
+
+def steps(db: Connection, command: str) -> list[StepRow]:
+    """The steps of a command, first to last."""
+    rows = db.execute(
+        select(command_steps.c.at, command_steps.c.state, command_steps.c.detail, command_steps.c.params)
+        .where(command_steps.c.command == command)
+        .order_by(command_steps.c.nr)
+    )
+    return [StepRow(moment(row[0]), State(row[1]), row[2], msgspec.json.decode(row[3])) for row in rows]
+
+
+def unfinished(db: Connection) -> list[CommandRow]:
+    """Every command without a final state, oldest first."""
+    open_states = [str(state) for state in State if state not in FINAL]
+    rows = db.execute(select(commands).where(commands.c.state.in_(open_states)).order_by(commands.c.requested_at))
+    return [_command(row) for row in rows]
+
+
+def newest_of_site(db: Connection, site: str, most: int) -> list[CommandRow]:
+    """The last commands of a site, newest first."""
+    rows = db.execute(
+        select(commands).where(commands.c.site == site).order_by(commands.c.requested_at.desc()).limit(most)
+    )
+    return [_command(row) for row in rows]
+
+
+def _add_step(db: Connection, command: str, step: StepRow) -> None:
+    last = db.execute(select(func.max(command_steps.c.nr)).where(command_steps.c.command == command)).scalar()
+    db.execute(
+        insert(command_steps).values(
+            command=command, nr=(last or 0) + 1, at=millis(step.at), state=str(step.state), detail=step.detail,
+            params=msgspec.json.encode(step.params).decode(),
+        )
+    )  # fmt: skip
+
+
+def _command(row: Sequence[object]) -> CommandRow:
+    values = dict(zip(commands.columns.keys(), row, strict=True))
+    for name in ("requested_at", "expires_at", "answer_by"):
+        values[name] = moment(int(str(values[name])))
+    values |= {"params": msgspec.json.decode(str(values["params"])), "state": State(str(values["state"]))}
+    return msgspec.convert(values, CommandRow)

@@ -1,0 +1,64 @@
+"""Queries about sites and the newest row of each."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from sqlalchemy import Connection, insert, select, update
+
+from fleet_server.store.tables import site_state, sites
+from fleet_server.store.upsert import upsert
+
+
+class SiteRow(Struct, frozen=True):
+    """A site as imported."""
+
+    id: str
+    code: str
+    name: str
+    kind: str
+    parent: str | None
+    lat: float
+    lon: float
+    line_down_mbit_s: float | None
+    line_up_mbit_s: float | None
+
+
+class StateRow(Struct, frozen=True):
+    """What the server last knew of a site; times in milliseconds since the epoch."""
+
+    site: str
+    present: bool
+    about: bytes | None
+    report: bytes | None
+    received_at: int | None
+    verdict: str
+    since: int
+
+
+def all_sites(db: Connection) -> list[SiteRow]:
+    """Every site, by id."""
+    return [SiteRow(*row) for row in db.execute(select(sites).order_by(sites.c.id))]
+
+
+def all_states(db: Connection) -> list[StateRow]:
+    """The newest row of every site that has one."""
+    return [StateRow(*row) for row in db.execute(select(site_state))]
+
+
+def replace_sites(db: Connection, rows: Sequence[SiteRow]) -> tuple[int, int]:
+    """Take these sites in; how many are new and how many were known. A site that is not listed stays."""
+    known = {row[0] for row in db.execute(select(sites.c.id))}
+    for row in rows:
+        values = {field: getattr(row, field) for field in row.__struct_fields__}
+        if row.id in known:
+            db.execute(update(sites).where(sites.c.id == row.id).values(values))
+        else:
+            db.execute(insert(sites).values(values))
+    again = sum(row.id in known for row in rows)
+    return len(rows) - again, again
+
+
+def save_states(db: Connection, rows: Sequence[StateRow]) -> None:
+    """Replace the newest row of each of these sites."""
+    if rows:
+        upsert(db, site_state, ["site"], [{f: getattr(row, f) for f in row.__struct_fields__} for row in rows])

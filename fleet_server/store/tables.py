@@ -1,0 +1,130 @@
+"""The tables. Times are integers of milliseconds since the epoch, UTC; messages are kept as they came."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+sites = Table(
+    "sites", metadata,
+    Column("id", String(64), primary_key=True),
+    Column("code", String(16), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("parent", String(64)),
+    Column("lat", Float, nullable=False),
+    Column("lon", Float, nullable=False),
+    Column("line_down_mbit_s", Float),
+    Column("line_up_mbit_s", Float),
+)  # fmt: skip
+
+site_state = Table(
+    "site_state", metadata,
+    Column("site", ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+    Column("present", Boolean, nullable=False),
+    Column("about", LargeBinary),
+    Column("report", LargeBinary),
+    Column("received_at", BigInteger),
+    Column("verdict", String(16), nullable=False),
+    Column("since", BigInteger, nullable=False),
+)  # fmt: skip
+
+log_positions = Table(
+    "log_positions", metadata,
+    Column("site", String(64), primary_key=True),
+    Column("log_id", String(36), primary_key=True),
+    Column("through", BigInteger, nullable=False),
+)  # fmt: skip
+
+log_entries = Table(
+    "log_entries", metadata,
+    Column("site", String(64), primary_key=True),
+    Column("log_id", String(36), primary_key=True),
+    Column("n", BigInteger, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("device", String(64)),
+    Column("params", Text, nullable=False),
+    Index("log_entries_of_site", "site", "received_at"),
+)  # fmt: skip
+
+commands = Table(
+    "commands", metadata,
+    Column("id", String(36), primary_key=True),
+    Column("site", String(64), nullable=False),
+    Column("device", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("params", Text, nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("requested_by", String(120), nullable=False),
+    Column("requested_from", String(64), nullable=False),
+    Column("requested_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("answer_by", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("idempotency_key", String(200), unique=True),
+    Index("commands_of_site", "site", "requested_at"),
+    Index("commands_open", "state"),
+)  # fmt: skip
+
+command_steps = Table(
+    "command_steps", metadata,
+    Column("command", ForeignKey("commands.id", ondelete="CASCADE"), primary_key=True),
+    Column("nr", BigInteger, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("detail", String(64), nullable=False),
+    Column("params", Text, nullable=False),
+)  # fmt: skip
+
+sessions = Table(
+    "sessions", metadata,
+    Column("id", String(36), primary_key=True),
+    Column("title", String(200), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("chair", String(120), nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Index("sessions_by_end", "ends_at"),
+)  # fmt: skip
+
+session_sites = Table(
+    "session_sites", metadata,
+    Column("session", ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
+    Column("site", ForeignKey("sites.id"), primary_key=True),
+)  # fmt: skip
+
+decisions = Table(
+    "decisions", metadata,
+    Column("id", String(36), primary_key=True),
+    Column("session", ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("decision", String(8), nullable=False),
+    Column("by", String(120), nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("rests_on", Text, nullable=False),
+)  # fmt: skip
+
+waivers = Table(
+    "waivers", metadata,
+    Column("id", String(36), primary_key=True),
+    Column("session", ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("site", String(64), nullable=False),
+    Column("check", String(64), nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("by", String(120), nullable=False),
+    Column("until", BigInteger, nullable=False),
+)  # fmt: skip

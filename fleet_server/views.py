@@ -1,0 +1,118 @@
+"""Sites, checks, devices as people are shown them, by API and pages alike: sentences, units, order."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import Struct
+
+from fleet_server.domain.findings import Outcome
+from fleet_server.domain.readiness import CheckResult, Verdict
+from fleet_server.state.fleet import SiteEntry
+from fleet_server.texts import Lang, check_message, translate
+from wire.description import ActionSpec, ReadingSpec, Text
+from wire.messages import DeviceAbout, DeviceReport
+
+_SEVERITY = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.WARN: 2, Outcome.WAIVED: 3, Outcome.PASS: 4}
+_URGENCY = {Verdict.NOT_READY: 0, Verdict.OFFLINE: 1, Verdict.AT_RISK: 2, Verdict.READY: 3}
+
+
+class ReadingView(Struct, frozen=True):
+    """One reading of a device."""
+
+    key: str
+    label: str
+    value: Any
+    unit: str
+    age_s: float | None
+    fresh: bool
+
+
+class DeviceView(Struct, frozen=True):
+    """One device of a site."""
+
+    id: str
+    role: str
+    name: str
+    state: str
+    detail: str
+    readings: tuple[ReadingView, ...]
+    actions: tuple[ActionSpec, ...]
+
+
+def moment(at: float) -> datetime:
+    """Seconds since the epoch as a time."""
+    return datetime.fromtimestamp(at, UTC)
+
+
+def worst_first(checks: Iterable[CheckResult]) -> list[CheckResult]:
+    """Failures, then what nobody knows, then warnings, then the rest."""
+    return sorted(checks, key=lambda check: (_SEVERITY[check.outcome], not check.counts))
+
+
+def most_urgent_first(entries: Iterable[SiteEntry]) -> list[SiteEntry]:
+    """Sites with trouble first, by name within each verdict; what is only being set up comes last."""
+    return sorted(entries, key=lambda entry: (not entry.is_set_up, _URGENCY[entry.verdict], entry.site.name))
+
+
+def sentence(lang: Lang, entry: SiteEntry) -> str:
+    """The one thing to know of a site now."""
+    if not entry.is_set_up:
+        return translate(lang, "verdict_says.being_set_up")
+    if entry.verdict is Verdict.OFFLINE:
+        return translate(lang, "verdict_says.offline")
+    troubles = [check for check in worst_first(entry.judgement.checks) if check.outcome is not Outcome.PASS]
+    return message(lang, troubles[0], entry) if troubles else translate(lang, "verdict_says.ready")
+
+
+def message(lang: Lang, check: CheckResult, entry: SiteEntry) -> str:
+    """What a check says of a device, and what to do."""
+    role = translate(lang, f"role.{check.role}")
+    named = {"device": device_name(lang, entry, check.device) if check.device else role, "role": role}
+    return check_message(lang, check.check, check.key, {**named, **check.params})
+
+
+def device_name(lang: Lang, entry: SiteEntry, device: str) -> str:
+    """`Camera Hikvision DS-2CD` or, while nothing is known of it, its role and id."""
+    about = entry.room.about
+    known = next((found for found in about.devices if found.id == device), None) if about else None
+    return _name(lang, known) if known else device
+
+
+def devices_of(lang: Lang, entry: SiteEntry, now: float) -> list[DeviceView]:
+    """Every device with its readings and the actions that it offers."""
+    about, report = entry.room.about, entry.room.report
+    if about is None:
+        return []
+    said = {device.id: device for device in report.devices} if report else {}
+    return [_device(lang, entry, known, said.get(known.id), now) for known in about.devices]
+
+
+def label_of(lang: Lang, label: Text | None, fallback: str) -> str:
+    """A driver's label, or the bare name where it has none."""
+    return getattr(label, lang) if label is not None else fallback
+
+
+def _device(lang: Lang, entry: SiteEntry, known: DeviceAbout, said: DeviceReport | None, now: float) -> DeviceView:
+    assert entry.room.about is not None
+    specs = {spec.key: spec for spec in entry.room.about.readings.get(known.driver, ())}
+    readings = []
+    for reading in said.readings if said else ():
+        spec = specs.get(reading.key) or ReadingSpec(reading.key)
+        received_at = entry.room.received_at
+        age_s = now - received_at + reading.age_s if received_at is not None else None
+        readings.append(
+            ReadingView(
+                reading.key, label_of(lang, spec.label, reading.key), reading.value, spec.unit,
+                age_s, age_s is not None and age_s < spec.max_age_s,
+            )
+        )  # fmt: skip
+    return DeviceView(
+        known.id, known.role, _name(lang, known), said.state if said else "waiting",
+        said.detail if said else "", tuple(readings), known.actions,
+    )  # fmt: skip
+
+
+def _name(lang: Lang, known: DeviceAbout) -> str:
+    what = " ".join(part for part in (known.make, known.model) if part) or known.id
+    return f"{translate(lang, f'role.{known.role}')} {what}"

@@ -1,0 +1,1 @@
+"""The contract between a room and the centre: topics, messages, descriptions, times."""

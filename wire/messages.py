@@ -1,0 +1,176 @@
+"""The seven messages of the contract. Field names are the words of the field; times are aware and in UTC."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta, Struct, field
+
+from wire.description import ActionSpec, Name, ReadingSpec, Role
+from wire.ids import DeviceId, Uuid
+from wire.topics import Kind, Said, Told
+
+Moment = Annotated[datetime, Meta(tz=True)]
+Short = Annotated[str, Meta(max_length=120)]
+Long = Annotated[str, Meta(max_length=500)]
+Revision = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
+Seconds = Annotated[float, Meta(ge=0, le=4e9)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Value = Annotated[float, Meta(ge=-1e18, le=1e18)] | bool | Long | None
+Params = Annotated[dict[Name, Value], Meta(max_length=16)]
+
+DeviceState = Literal[
+    "ok",
+    "waiting",
+    "not_answering",
+    "wrong_credentials",
+    "wrong_clock",
+    "bad_answer",
+    "stale_answer",
+    "misconfigured",
+]
+
+
+class Presence(Struct, frozen=True):
+    """Is the agent there? `lost` is said by the broker in the agent's name."""
+
+    kind: ClassVar[Kind] = Said.PRESENCE
+    status: Literal["online", "offline", "lost"]
+    agent_version: Short
+    boot_id: Uuid
+    schema: Literal[1] = 1
+
+
+class DeviceAbout(Struct, frozen=True, omit_defaults=True):
+    """One device of a room: what it is and which actions it offers now."""
+
+    id: DeviceId
+    role: Role
+    driver: Name
+    make: Short = ""
+    model: Short = ""
+    serial: Short = ""
+    firmware: Short = ""
+    actions: Annotated[tuple[ActionSpec, ...], Meta(max_length=64)] = ()
+
+
+class About(Struct, frozen=True):
+    """What a room consists of. `readings` holds, for each driver in use, what it observes."""
+
+    kind: ClassVar[Kind] = Said.ABOUT
+    revision: Revision
+    devices: Annotated[tuple[DeviceAbout, ...], Meta(max_length=64)]
+    readings: Annotated[dict[Name, Annotated[tuple[ReadingSpec, ...], Meta(max_length=64)]], Meta(max_length=32)]
+    schema: Literal[1] = 1
+
+
+class Reading(Struct, frozen=True, array_like=True):
+    """One observed value: `[key, value, age in seconds when it was sent]`; its unit stands in `about`."""
+
+    key: Name
+    value: Value
+    age_s: Seconds
+
+
+class DeviceReport(Struct, frozen=True, omit_defaults=True):
+    """One device at one moment. In any state but `ok` the readings are the last ones seen, at their age."""
+
+    id: DeviceId
+    state: DeviceState
+    age_s: Seconds
+    """How long ago this state was found."""
+    detail: Short = ""
+    readings: Annotated[tuple[Reading, ...], Meta(max_length=128)] = ()
+
+
+class Report(Struct, frozen=True):
+    """A whole room at one moment. The newest `(boot_id, seq)` replaces every other."""
+
+    kind: ClassVar[Kind] = Said.REPORT
+    boot_id: Uuid
+    seq: Count
+    at: Moment
+    about_revision: Revision
+    config_revision: Revision
+    devices: Annotated[tuple[DeviceReport, ...], Meta(max_length=64)]
+    schema: Literal[1] = 1
+
+
+class EventEntry(Struct, frozen=True, tag_field="entry", tag="event"):
+    """Something happened in the room."""
+
+    n: Count
+    at: Moment
+    event: Name
+    device: DeviceId | None = None
+    params: Params = {}
+
+
+class StepEntry(Struct, frozen=True, tag_field="entry", tag="step"):
+    """A command came one step further."""
+
+    n: Count
+    at: Moment
+    command: Uuid
+    state: Literal["accepted", "running", "succeeded", "failed", "refused", "interrupted"]
+    detail: Name
+    params: Params = {}
+
+
+class SummaryEntry(Struct, frozen=True, tag_field="entry", tag="summary"):
+    """Stands for the events `first` to `n` that the room no longer had space for."""
+
+    n: Count
+    at: Moment
+    first: Count
+    events: Annotated[dict[Name, Count], Meta(max_length=64)]
+
+
+LogEntry = EventEntry | StepEntry | SummaryEntry
+
+
+class LogBatch(Struct, frozen=True):
+    """Entries of the room's log, from the first that the server has not acknowledged."""
+
+    kind: ClassVar[Kind] = Said.LOG
+    log_id: Uuid
+    entries: Annotated[tuple[LogEntry, ...], Meta(min_length=1, max_length=100)]
+    from_: Count = field(name="from")
+    schema: Literal[1] = 1
+
+
+class Ack(Struct, frozen=True):
+    """The server has committed the room's log through this entry."""
+
+    kind: ClassVar[Kind] = Told.ACK
+    log_id: Uuid
+    through: Count
+    schema: Literal[1] = 1
+
+
+class Command(Struct, frozen=True):
+    """One request to one device."""
+
+    kind: ClassVar[Kind] = Told.COMMAND
+    id: Uuid
+    device: DeviceId
+    action: Name
+    params: Params
+    not_before: Moment
+    expires_at: Moment
+    requested_by: Short
+    schema: Literal[1] = 1
+
+
+class Config(Struct, frozen=True):
+    """What the room should be like; the report repeats the revision once it is in force."""
+
+    kind: ClassVar[Kind] = Told.CONFIG
+    revision: Revision
+    interval_s: Annotated[float, Meta(ge=1, le=3600)]
+    schema: Literal[1] = 1
+
+
+REPORT_EXPIRY_S = 86_400
+"""Message expiry of a report, a day: what is left of it tells the server how long the report waited at the broker."""
+
+Message = Presence | About | Report | LogBatch | Ack | Command | Config

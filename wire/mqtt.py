@@ -1,0 +1,230 @@
+"""One MQTT 5 session as both ends hold it: the rules of the contract about delivery, in one place.
+
+- One reader; each message is acknowledged by hand, by whoever has stored it.
+- `clean_start` is never set and the session outlives a break, so that what waits at the broker arrives.
+- Nothing is published while disconnected, and every connection has a client of its own: paho would send
+  its old queue again after a reconnect, with the full expiry that had long run out.
+- We reconnect ourselves, after a random time (full jitter), so that a thousand rooms do not come back in step.
+"""
+
+import logging
+import random
+import ssl
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import paho.mqtt.client as paho
+from msgspec import Struct
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+log = logging.getLogger("diemcau.mqtt")
+
+_MAX_PACKET_BYTES = 70_000
+_SESSION_S = 3600
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
+
+
+class Broker(Struct, frozen=True):
+    """Where the broker is, and who we are to it."""
+
+    host: str
+    port: int
+    client_id: str
+    username: str | None = None
+    password: str | None = None
+    ca_file: str | None = None
+    """With it the connection is TLS 1.3 and the broker must prove itself."""
+    keepalive_s: int = 20
+
+
+class Will(Struct, frozen=True):
+    """What the broker says for us when we are gone for `delay_s`."""
+
+    topic: str
+    payload: bytes
+    delay_s: int
+
+
+class Received(Struct, frozen=True):
+    """One message, and the way to acknowledge it once it is stored."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    expiry_left_s: int | None
+    acknowledge: Callable[[], None]
+
+
+class MqttSession:
+    """A connection that comes back. `run` is called by one thread; `publish` by any.
+
+    `receive` and `connected` are called by the running thread and must only hand on.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        subscription: str,
+        receive: Callable[[Received], None],
+        connected: Callable[[bool], None],
+        will: Will | None = None,
+        most_unacknowledged: int = 100,
+    ) -> None:
+        self._broker, self._subscription, self._will = broker, subscription, will
+        self._receive, self._connected = receive, connected
+        self._most_unacknowledged = most_unacknowledged
+        self._client: paho.Client | None = None
+        self._up = threading.Event()
+        self.faults = 0
+        """Errors caught at a callback's edge: each would have ended paho's thread."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker has accepted us and our subscription."""
+        return self._up.is_set()
+
+    def run(self, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
+        """Connect, serve, reconnect; return when `stop` is set."""
+        wait_s, trouble = _FIRST_WAIT_S, ""
+        while not stop.is_set():
+            found = self._one_connection(stop, beat)
+            if found == "":
+                wait_s, trouble = _FIRST_WAIT_S, ""
+            elif found != trouble:
+                trouble = found
+                log.warning("broker_unreachable broker=%s:%s error=%s", self._broker.host, self._broker.port, found)
+            until = random.uniform(0, wait_s)  # noqa: S311 - jitter, no secret
+            wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+            while until > 0 and not stop.wait(min(1.0, until)):
+                until -= 1.0
+                beat()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None) -> bool:
+        """Send with QoS 1; False when there is no connection, and then nothing is kept."""
+        client = self._client
+        if client is None or not self._up.is_set():
+            return False
+        properties = Properties(PacketTypes.PUBLISH)
+        if expiry_s is not None:
+            properties.MessageExpiryInterval = expiry_s
+        return client.publish(topic, payload, qos=1, retain=retain, properties=properties).rc == paho.MQTT_ERR_SUCCESS
+
+    def _one_connection(self, stop: threading.Event, beat: Callable[[], None]) -> str:
+        """Serve one connection to its end. The reason when it never came up, else nothing."""
+        client = self._new_client()
+        properties = Properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = _SESSION_S
+        properties.ReceiveMaximum = self._most_unacknowledged
+        properties.MaximumPacketSize = _MAX_PACKET_BYTES
+        reason, was_up = "", False
+        try:
+            client.connect(
+                self._broker.host,
+                self._broker.port,
+                self._broker.keepalive_s,
+                clean_start=False,
+                properties=properties,
+            )
+            while not stop.is_set():
+                result = client.loop(timeout=0.5)
+                beat()
+                was_up = was_up or self._up.is_set()
+                if result != paho.MQTT_ERR_SUCCESS:
+                    reason = paho.error_string(result)
+                    break
+            else:
+                self._say_goodbye(client)
+        except (OSError, ValueError, ssl.SSLError) as error:
+            reason = str(error) or type(error).__name__
+        except Exception as error:  # noqa: BLE001 - the edge of this thread: paho on a malformed packet
+            self.faults += 1
+            reason = f"{type(error).__name__}: {error}"
+        finally:
+            self._client = None
+            with suppress(OSError, ValueError):
+                client.disconnect()
+            self._down()
+        return "" if was_up else reason
+
+    def _new_client(self) -> paho.Client:
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2, self._broker.client_id, protocol=paho.MQTTv5, manual_ack=True,
+            reconnect_on_failure=False,
+        )  # fmt: skip
+        client.max_inflight_messages_set(self._most_unacknowledged)
+        client.connect_timeout = 10
+        if self._broker.username is not None:
+            client.username_pw_set(self._broker.username, self._broker.password)
+        if self._broker.ca_file is not None:
+            context = ssl.create_default_context(cafile=self._broker.ca_file)
+            context.minimum_version = ssl.TLSVersion.TLSv1_3
+            client.tls_set_context(context)
+        if self._will is not None:
+            delay = Properties(PacketTypes.WILLMESSAGE)
+            delay.WillDelayInterval = self._will.delay_s
+            client.will_set(self._will.topic, self._will.payload, qos=1, retain=True, properties=delay)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        return client
+
+    def _say_goodbye(self, client: paho.Client) -> None:
+        """Let what was published last go out, then disconnect in order."""
+        for _ in range(20):
+            if not client.want_write() or client.loop(timeout=0.05) != paho.MQTT_ERR_SUCCESS:
+                break
+        client.disconnect()
+        client.loop(timeout=0.05)
+
+    def _on_connect(self, client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            log.warning("broker_refused client=%s reason=%s", self._broker.client_id, reason)
+            return
+        options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE)
+        client.subscribe(self._subscription, options=options)
+
+    def _on_subscribe(self, client: paho.Client, _data: Any, _mid: int, reasons: list[Any], _properties: Any) -> None:
+        if any(reason.is_failure for reason in reasons):
+            log.warning("subscription_refused topic=%s reason=%s", self._subscription, reasons[0])
+            return
+        self._client = client
+        self._up.set()
+        log.info("broker_connected client=%s", self._broker.client_id)
+        self._guarded(lambda: self._connected(True))
+
+    def _on_message(self, client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        mid, qos = message.mid, message.qos
+
+        def acknowledge() -> None:
+            client.ack(mid, qos)
+
+        self._guarded(
+            lambda: self._receive(
+                Received(
+                    message.topic,
+                    bytes(message.payload),
+                    message.retain,
+                    getattr(message.properties, "MessageExpiryInterval", None),
+                    acknowledge,
+                )
+            )
+        )
+
+    def _down(self) -> None:
+        if self._up.is_set():
+            self._up.clear()
+            log.info("broker_lost client=%s", self._broker.client_id)
+            self._guarded(lambda: self._connected(False))
+
+    def _guarded(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:
+            self.faults += 1
+            if self.faults == 1:
+                log.exception("callback_failed error=%s", type(error).__name__)

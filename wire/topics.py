@@ -1,0 +1,58 @@
+"""Topics, built and read. No other file holds one.
+
+All that a room says lies under `up/`, all that it is told under `dn/`, so that a broker's access list is two patterns.
+"""
+
+import re
+from enum import StrEnum
+
+from wire.errors import UnknownTopic
+from wire.ids import SLUG
+
+BASE = "diemcau/v1"
+_SITE = re.compile(SLUG)
+
+
+class Said(StrEnum):
+    """What a room says."""
+
+    PRESENCE = "presence"
+    ABOUT = "about"
+    REPORT = "report"
+    LOG = "log"
+
+
+class Told(StrEnum):
+    """What a room is told."""
+
+    ACK = "ack"
+    COMMAND = "command"
+    CONFIG = "config"
+
+
+Kind = Said | Told
+
+ALL_ROOMS = f"{BASE}/+/up/#"
+"""What the server subscribes to."""
+
+
+def one_room(site: str) -> str:
+    """What a room subscribes to."""
+    return f"{BASE}/{site}/dn/#"
+
+
+def topic_of(site: str, kind: Kind) -> str:
+    """The topic of one kind of message of one site."""
+    way = "up" if isinstance(kind, Said) else "dn"
+    return f"{BASE}/{site}/{way}/{kind}"
+
+
+def parse(topic: str) -> tuple[str, Kind]:
+    """Site and kind that a topic names. Raises UnknownTopic."""
+    parts = topic.split("/")
+    if len(parts) != 5 or f"{parts[0]}/{parts[1]}" != BASE or not _SITE.match(parts[2]):
+        raise UnknownTopic(f"no topic of {BASE}: {topic[:120]!r}")
+    kinds: type[Said] | type[Told] | None = {"up": Said, "dn": Told}.get(parts[3])  # type: ignore[assignment]
+    if kinds is None or parts[4] not in tuple(kinds):
+        raise UnknownTopic(f"no such message: {topic[:120]!r}")
+    return parts[2], kinds(parts[4])
