@@ -1,6 +1,7 @@
 """A room's line to the centre: a relay on the loopback interface that can be cut and mended."""
 
 import asyncio
+from typing import Any
 
 from device_drivers.equipment import SimulatedEquipment
 
@@ -11,6 +12,10 @@ class Line(SimulatedEquipment):
     def __init__(self, broker_port: int) -> None:
         super().__init__()
         self._broker_port = broker_port
+
+    def settings(self) -> dict[str, Any]:
+        """For the broker's part of a room.toml."""
+        return {"host": "127.0.0.1", "port": self.port}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry bytes both ways until one side leaves."""

@@ -21,7 +21,7 @@ _UPSES = (("SANTAK", "C1KS-LCD"), ("APC", "Smart-UPS 1500"), ("EATON", "5E 1100i
 class SimulatedRoom:
     """PC, camera, UPS and line of one site. All methods run on the equipment's loop."""
 
-    def __init__(self, site: str, broker_port: int, folder: Path) -> None:
+    def __init__(self, site: str, broker_port: int, folder: Path, poll_s: float | None = None) -> None:
         self.site, self._folder = site, folder
         chance = Random(site)
         self.pc, self.camera, self.ups, self.line = SimulatedPc(), SimulatedCamera(), SimulatedUps(), Line(broker_port)
@@ -41,7 +41,7 @@ class SimulatedRoom:
             disk_free=float(chance.randrange(120, 800)) * 1e9, temperature=float(chance.randrange(38, 62)),
         )  # fmt: skip
         self._free = self.pc.facts.disk_free
-        self._poll_s = chance.uniform(9, 13)
+        self._poll_s = poll_s or chance.uniform(9, 13)
 
     async def plug_in(self) -> None:
         """Everything on."""
@@ -50,17 +50,14 @@ class SimulatedRoom:
 
     def config(self) -> RoomConfig:
         """What the agent of this room is told."""
-        here = "127.0.0.1"
-        camera = {"host": here, "port": self.camera.port, "username": "admin", "password": self.camera.password}
-        ups = {"ups": "room", "host": here, "port": self.ups.port, "username": "noc", "password": self.ups.password}
         return RoomConfig(
             site=self.site,
             folder=str(self._folder / self.site),
-            broker=BrokerConfig(here, self.line.port),
+            broker=BrokerConfig(**self.line.settings()),
             devices=(
-                DeviceConfig("pc-1", "pc", "pc", self._poll_s, 8.0, {"host": here, "port": self.pc.port}),
-                DeviceConfig("camera-1", "camera", "camera_onvif", self._poll_s, 8.0, camera),
-                DeviceConfig("ups-1", "ups", "ups_nut", self._poll_s, 8.0, ups),
+                DeviceConfig("pc-1", "pc", "pc", self._poll_s, 8.0, self.pc.settings()),
+                DeviceConfig("camera-1", "camera", "camera_onvif", self._poll_s, 8.0, self.camera.settings()),
+                DeviceConfig("ups-1", "ups", "ups_nut", self._poll_s, 8.0, self.ups.settings()),
             ),
         )
 

@@ -55,6 +55,10 @@ class SimulatedEquipment(ABC):
             await asyncio.sleep(0.02)
 
     @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What a driver must be told to reach it; call it once it is plugged in."""
+
+    @abstractmethod
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection until it closes."""
 

@@ -75,7 +75,14 @@ def quantity(lang: Lang, value: Any, unit: str) -> str:
         return f"{number(lang, value / _BINARY_GB)}\u202fGB"
     if unit == "s" and abs(value) >= 120:
         return span(lang, value)
-    sign = {"percent": "%", "celsius": "°C", "mbit_s": "Mbit/s", "volt": "V", "": ""}.get(unit, unit)
+    sign = {
+        "percent": "%",
+        "celsius": "°C",
+        "mbit_s": "Mbit/s",
+        "volt": "V",
+        "min": translate(lang, "unit.min"),
+        "": "",
+    }.get(unit, unit)
     return f"{number(lang, value)}\u202f{sign}".rstrip()
 
 

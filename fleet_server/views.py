@@ -6,12 +6,15 @@ from typing import Any
 
 from msgspec import Struct
 
+from fleet_server.domain.checks import checks
 from fleet_server.domain.findings import Outcome
 from fleet_server.domain.readiness import CheckResult, Verdict
 from fleet_server.state.fleet import SiteEntry
-from fleet_server.texts import Lang, check_message, translate
+from fleet_server.store.logs import LogRow
+from fleet_server.texts import Lang, check_message, quantity, translate
 from wire.description import ActionSpec, ReadingSpec, Text
 from wire.messages import DeviceAbout, DeviceReport
+from wire.units import Unit
 
 _SEVERITY = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.WARN: 2, Outcome.WAIVED: 3, Outcome.PASS: 4}
 _URGENCY = {Verdict.NOT_READY: 0, Verdict.OFFLINE: 1, Verdict.AT_RISK: 2, Verdict.READY: 3}
@@ -68,7 +71,8 @@ def sentence(lang: Lang, entry: SiteEntry) -> str:
 def message(lang: Lang, check: CheckResult, entry: SiteEntry) -> str:
     """What a check says of a device, and what to do."""
     role = translate(lang, f"role.{check.role}")
-    named = {"device": device_name(lang, entry, check.device) if check.device else role, "role": role}
+    title = translate(lang, f"checks.{check.check}.title")
+    named = {"check": title, "device": device_name(lang, entry, check.device) if check.device else role, "role": role}
     return check_message(lang, check.check, check.key, {**named, **check.params})
 
 
@@ -77,6 +81,23 @@ def device_name(lang: Lang, entry: SiteEntry, device: str) -> str:
     about = entry.room.about
     known = next((found for found in about.devices if found.id == device), None) if about else None
     return _name(lang, known) if known else device
+
+
+def unit_of(check: CheckResult) -> Unit:
+    """The unit of what a check observed and required."""
+    return checks()[check.check].unit
+
+
+def event_text(lang: Lang, row: LogRow, entry: SiteEntry) -> str:
+    """One entry of the room's log as a sentence."""
+    device = device_name(lang, entry, row.device) if row.device else ""
+    shown = {name: quantity(lang, value, "") for name, value in row.params.items() if name != "key"}
+    key = str(row.params.get("key", ""))
+    about = entry.room.about
+    driver = next((known.driver for known in about.devices if known.id == row.device), "") if about else ""
+    spec = next((spec for spec in about.readings.get(driver, ()) if spec.key == key), None) if about else None
+    label = label_of(lang, spec.label if spec else None, key)
+    return translate(lang, f"event.{row.event}", **{**shown, "device": device, "label": label})
 
 
 def devices_of(lang: Lang, entry: SiteEntry, now: float) -> list[DeviceView]:
@@ -114,5 +135,4 @@ def _device(lang: Lang, entry: SiteEntry, known: DeviceAbout, said: DeviceReport
 
 
 def _name(lang: Lang, known: DeviceAbout) -> str:
-    what = " ".join(part for part in (known.make, known.model) if part) or known.id
-    return f"{translate(lang, f'role.{known.role}')} {what}"
+    return " ".join(part for part in (translate(lang, f"role.{known.role}"), known.make, known.model) if part)

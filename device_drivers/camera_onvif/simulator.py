@@ -9,6 +9,7 @@ import hashlib
 import io
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from PIL import Image, ImageDraw
 
@@ -47,6 +48,10 @@ class SimulatedCamera(SimulatedEquipment):
         self.ntp = "pool.ntp.org"
         self.moved_to = ""
         self._shown = 0
+
+    def settings(self) -> dict[str, Any]:
+        """For the driver camera_onvif."""
+        return {"host": "127.0.0.1", "port": self.port, "username": self.username, "password": self.password}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """HTTP/1.1 with keep-alive."""
@@ -217,3 +222,6 @@ def _frames(dark: bool) -> list[bytes]:
             made.append(data.getvalue())
         _BACKGROUNDS[dark] = made
     return _BACKGROUNDS[dark]
+
+
+SIMULATOR = SimulatedCamera

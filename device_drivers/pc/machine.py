@@ -18,7 +18,7 @@ try:
 except ImportError:  # no libudev on this machine: USB cannot be told, the rest can
     pyudev = None
 
-_CLOCK_EVERY_S = 60.0
+_CLOCK_EVERY_S, _CLOCK_RETRY_S = 60.0, 5.0
 _DMI = Path("/sys/class/dmi/id")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _WATCHED = ("video4linux", "sound", "block", "usb", "net")
@@ -86,7 +86,8 @@ class OwnMachine:
     def _clock_offset(self) -> float | None:
         """Our wall clock less the server's, by the Date of its answer (whole seconds, so good to half of one)."""
         asked_s, offset = self._offset
-        if self._time_url is None or self._clock.monotonic() - asked_s < _CLOCK_EVERY_S:
+        again_s = _CLOCK_EVERY_S if offset is not None else _CLOCK_RETRY_S
+        if self._time_url is None or self._clock.monotonic() - asked_s < again_s:
             return offset
         url = urlsplit(self._time_url)
         kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection

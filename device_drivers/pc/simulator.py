@@ -1,6 +1,7 @@
 """A PC that tells its facts on a socket, for rooms that have no PC of their own."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 
@@ -19,6 +20,10 @@ class SimulatedPc(SimulatedEquipment):
             link_speed=1000.0, conference_running=True, usb_camera=True, usb_audio=True, external_disk=True,
         )  # fmt: skip
 
+    def settings(self) -> dict[str, Any]:
+        """For the driver pc."""
+        return {"host": "127.0.0.1", "port": self.port}
+
     def change(self, **facts: object) -> None:
         """Replace some of the facts."""
         self.facts = msgspec.structs.replace(self.facts, **facts)
@@ -28,3 +33,6 @@ class SimulatedPc(SimulatedEquipment):
         await self.while_frozen()
         writer.write(msgspec.json.encode(self.facts) + b"\n")
         await writer.drain()
+
+
+SIMULATOR = SimulatedPc

@@ -1,6 +1,7 @@
 """upsd with one UPS, on a socket: enough of RFC 9271 for any client that lists, reads and commands."""
 
 import asyncio
+from typing import Any
 
 from device_drivers.equipment import SimulatedEquipment
 
@@ -35,6 +36,13 @@ class SimulatedUps(SimulatedEquipment):
             "beeper.disable", "beeper.enable", "beeper.mute", "load.off", "outlet.1.load.cycle",
             "test.battery.start.quick", "test.battery.stop",
         )  # fmt: skip
+
+    def settings(self) -> dict[str, Any]:
+        """For the driver ups_nut."""
+        return {
+            "ups": self.name, "host": "127.0.0.1", "port": self.port,
+            "username": self.username, "password": self.password,
+        }  # fmt: skip
 
     def cut_mains(self, runtime_s: int) -> None:
         """The mains fail; the battery lasts for so long."""
@@ -112,3 +120,6 @@ class SimulatedUps(SimulatedEquipment):
         self.variables["outlet.1.status"] = "off"
         await asyncio.sleep(self.test_s)
         self.variables["outlet.1.status"] = "on"
+
+
+SIMULATOR = SimulatedUps

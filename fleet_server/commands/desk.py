@@ -50,9 +50,7 @@ class CommandDesk:
         if entry is None:
             raise NotFound("sites.not_found", site=site)
         if key is not None and (known := await self._database.read(lambda db: commands.find_by_key(db, key))):
-            if (known.site, known.device, known.action, known.params) != (site, device, wish.action, wish.params):
-                raise Conflict("commands.key_used", used=key)
-            return known
+            return _same(known, site, device, wish)
         refusal = refusal_of(
             entry.room.about, device, wish.action, dict(wish.params),
             live=self._is_live(site), override=wish.override, reason=wish.reason,
@@ -66,7 +64,9 @@ class CommandDesk:
             uuid7(), site, device, wish.action, wish.params, wish.reason.strip(), by, origin, now, expires_at,
             answer_by(spec_of(entry.room.about, device, wish.action), expires_at), State.REQUESTED, key,
         )  # fmt: skip
-        await self._database.write(lambda db: commands.add(db, row))
+        added = await self._database.write(lambda db: commands.add(db, row))
+        if added is not row:  # somebody with the same key was faster
+            return _same(added, site, device, wish)
         log.info("command_requested id=%s site=%s device=%s action=%s", row.id, site, device, wish.action)
         self._stream.publish("command", site, id=row.id, state=str(row.state))
         await self.send(row)
@@ -104,3 +104,10 @@ class CommandDesk:
     async def of_site(self, site: str, most: int = 10) -> list[CommandRow]:
         """The last commands of a site."""
         return await self._database.read(lambda db: commands.newest_of_site(db, site, most))
+
+
+def _same(known: CommandRow, site: str, device: str, wish: Wish) -> CommandRow:
+    """The command that a key was used for, if it asked for the same. Raises Conflict."""
+    if (known.site, known.device, known.action, known.params) != (site, device, wish.action, wish.params):
+        raise Conflict("commands.key_used", used=known.idempotency_key)
+    return known

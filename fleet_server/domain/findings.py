@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from wire.description import Role
 from wire.messages import Value
+from wire.units import Unit
 
 
 class Outcome(StrEnum):
@@ -51,6 +52,8 @@ class Check(Struct, frozen=True):
     decide: Decide
     may_lack: tuple[str, ...] = ()
     """Read too where the device tells them; None where not."""
+    unit: Unit = ""
+    """Of what it observes and requires, where that is a number."""
 
 
 _PASSED = Finding(Outcome.PASS)

@@ -43,6 +43,8 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         at=lambda moment: texts.clock(lang, _moment(moment), now.astimezone(zone).date(), zone),
         sentence=partial(views.sentence, lang),
         message=partial(views.message, lang),
+        event=partial(views.event_text, lang),
+        unit_of=views.unit_of,
         label=partial(views.label_of, lang),
     )
     answer = HTMLResponse(page, status, headers={"Cache-Control": "no-store"})

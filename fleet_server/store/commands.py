@@ -1,11 +1,11 @@
 """Queries about commands and their steps."""
 
-from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from fleet_server.domain.commands import FINAL, State, state_after
 from fleet_server.store.database import millis, moment
@@ -40,14 +40,17 @@ class StepRow(Struct, frozen=True):
     params: Params
 
 
-def add(db: Connection, row: CommandRow) -> None:
-    """A new command with its first step."""
+def add(db: Connection, row: CommandRow) -> CommandRow:
+    """A new command with its first step; where its client's key is known already, the command of then."""
+    if row.idempotency_key is not None and (known := find_by_key(db, row.idempotency_key)):
+        return known
     values = msgspec.structs.asdict(row)
     for name in ("requested_at", "expires_at", "answer_by"):
         values[name] = millis(values[name])
     values |= {"params": msgspec.json.encode(row.params).decode(), "state": str(row.state)}
     db.execute(insert(commands).values(values))
     _add_step(db, row.id, StepRow(row.requested_at, State.REQUESTED, "requested", {}))
+    return row
 
 
 def advance(db: Connection, command: str, step: StepRow, site: str | None = None) -> tuple[CommandRow, State] | None:
@@ -112,9 +115,8 @@ def _add_step(db: Connection, command: str, step: StepRow) -> None:
     )  # fmt: skip
 
 
-def _command(row: Sequence[object]) -> CommandRow:
-    values = dict(zip(commands.columns.keys(), row, strict=True))
+def _command(row: Row[Any]) -> CommandRow:
+    values = dict(row._mapping)
     for name in ("requested_at", "expires_at", "answer_by"):
-        values[name] = moment(int(str(values[name])))
-    values |= {"params": msgspec.json.decode(str(values["params"])), "state": State(str(values["state"]))}
-    return msgspec.convert(values, CommandRow)
+        values[name] = moment(values[name])
+    return CommandRow(**values | {"params": msgspec.json.decode(values["params"]), "state": State(values["state"])})

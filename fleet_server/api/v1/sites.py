@@ -13,7 +13,7 @@ from fleet_server.domain.readiness import Verdict
 from fleet_server.errors import NotFound
 from fleet_server.state.fleet import SiteEntry
 from fleet_server.texts import Lang
-from fleet_server.views import devices_of, label_of, message, moment, sentence, worst_first
+from fleet_server.views import devices_of, label_of, message, moment, sentence, unit_of, worst_first
 
 router = APIRouter(tags=["sites"])
 
@@ -58,6 +58,7 @@ class CheckOut(BaseModel):
     required_check: bool = Field(description="Its fail makes the site not ready; else at risk at most")
     observed: bool | float | str | None
     required: bool | float | str | None
+    unit: str = Field(description="Of observed and required, where they are numbers", examples=["min"])
     age_s: float | None = Field(description="Age of the oldest evidence; null where there is none")
     message: MessageOut
 
@@ -160,7 +161,7 @@ def checks_out(lang: Lang, entry: SiteEntry, now: float) -> list[CheckOut]:
     return [
         CheckOut(
             check=check.check, role=check.role, device=check.device, outcome=check.outcome.value,
-            required_check=check.counts, observed=check.observed, required=check.required,
+            required_check=check.counts, observed=check.observed, required=check.required, unit=unit_of(check),
             age_s=round(now - check.seen_at, 1) if check.seen_at is not None else None,
             message=MessageOut(
                 key=f"checks.{check.check}.{check.key}", params=dict(check.params), text=message(lang, check, entry)

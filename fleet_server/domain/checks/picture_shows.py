@@ -20,4 +20,10 @@ def decide(room: Evidence, need: Need) -> Finding:
     return passed(brightness, limits["dark_percent"])
 
 
-CHECK = Check(role="camera", reads=("frame",), may_lack=("brightness", "contrast", "frame_unchanged"), decide=decide)
+CHECK = Check(
+    role="camera",
+    reads=("frame",),
+    may_lack=("brightness", "contrast", "frame_unchanged"),
+    decide=decide,
+    unit="percent",
+)

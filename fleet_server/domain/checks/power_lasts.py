@@ -21,4 +21,6 @@ def decide(room: Evidence, need: Need) -> Finding:
     return judged("on_battery", left_min, needed_min, left_min=left_min, needed_min=needed_min)
 
 
-CHECK = Check(role="ups", reads=("power_source",), may_lack=("battery_runtime", "battery_charge"), decide=decide)
+CHECK = Check(
+    role="ups", reads=("power_source",), may_lack=("battery_runtime", "battery_charge"), decide=decide, unit="min"
+)

@@ -15,4 +15,4 @@ def decide(room: Evidence, need: Need) -> Finding:
     return passed(free_h, planned_h)
 
 
-CHECK = Check(role="pc", reads=("disk_free",), decide=decide)
+CHECK = Check(role="pc", reads=("disk_free",), decide=decide, unit="h")

@@ -25,14 +25,14 @@ function tick() {
 }
 
 function say(broken) {
+  const sign = document.querySelector("[data-live-sign]");
+  if (sign) sign.hidden = broken;
   if (broken === (brokenSince !== null)) return;
   brokenSince = broken ? new Date(heardAt) : null;
   const banner = document.querySelector("[data-not-live]");
-  const sign = document.querySelector("[data-live-sign]");
   document.documentElement.classList.toggle("not-live", broken);
-  if (sign) sign.hidden = broken;
   banner.hidden = !broken;
-  if (broken) banner.textContent = banner.dataset.text.replace("{since}", brokenSince.toLocaleTimeString(lang, { hour12: false }));
+  if (broken) banner.textContent = banner.dataset.text.replace("{since}", brokenSince.toLocaleTimeString(lang, { hour12: false, timeZone: document.documentElement.dataset.zone }));
 }
 
 const waiting = new Map();

@@ -3,7 +3,7 @@
 const lang = document.documentElement.lang;
 
 function tick() {
-  document.querySelector("[data-clock]").textContent = new Date().toLocaleTimeString(lang, { hour12: false });
+  document.querySelector("[data-clock]").textContent = new Date().toLocaleTimeString(lang, { hour12: false, timeZone: document.documentElement.dataset.zone });
 }
 
 setInterval(tick, 1000);

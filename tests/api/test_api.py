@@ -1,0 +1,74 @@
+"""The API against its own description, by a client that tries what nobody would."""
+
+import httpx
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.counterparts.fleet import FleetUnderTest
+from tests.counterparts.spoken_room import SpokenRoom
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+def test_no_request_finds_an_answer_that_the_description_does_not_have(
+    fleet: FleetUnderTest, mosquitto_port: int
+) -> None:
+    room = SpokenRoom("38-1", mosquitto_port)
+    room.report()
+    fleet.wait_until("38-1", verdict="ready")
+    schema = schemathesis.openapi.from_url(f"{fleet.address}/api/v1/openapi.json")
+    tried = 0
+    for found in schema.exclude(path="/api/v1/events").get_all_operations():
+        operation = found.ok()
+
+        @given(case=operation.as_strategy())
+        @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+        def try_it(case: schemathesis.Case) -> None:
+            case.call_and_validate(base_url=fleet.address, checks=CHECKS, timeout=10)
+
+        try_it()
+        tried += 1
+    room.leave()
+    assert tried >= 8
+    assert fleet.health()["status"] == "ok"
+
+
+def test_the_description_is_whole(fleet: FleetUnderTest) -> None:
+    found = httpx.get(f"{fleet.address}/api/v1/openapi.json").json()
+    for path, operations in found["paths"].items():
+        for method, operation in operations.items():
+            assert operation.get("summary") and operation.get("description"), f"{method} {path}"
+
+
+def test_only_our_own_pages_may_change_things(fleet: FleetUnderTest) -> None:
+    body = {"title": "x", "starts_at": "2030-01-01T00:00:00Z", "ends_at": "2030-01-01T01:00:00Z", "sites": ["38-1"]}
+    foreign = fleet.client.post("/sessions", json=body, headers={"Origin": "http://evil.example"})
+    assert foreign.status_code == 403
+    assert fleet.client.get("/health", headers={"Host": "evil.example"}).status_code == 421
+    assert fleet.client.post("/sessions", content=b"x" * 300_000).status_code == 413
+    assert fleet.client.post("/sessions", json=body, headers={"Origin": fleet.address}).status_code == 201
+
+
+def test_sites_are_filtered_and_paged(fleet: FleetUnderTest) -> None:
+    def ids(**query: str) -> list[str]:
+        return [site["id"] for site in fleet.client.get("/sites", params=query).json()["items"]]
+
+    assert ids() == ["38-1", "38-2", "38-3", "38-hub"]
+    assert ids(kind="hub") == ["38-hub"]
+    assert ids(q="hạc") == ["38-2"]
+    assert ids(verdict="ready") == []
+    first = fleet.client.get("/sites", params={"limit": 3}).json()
+    assert first["next"] == "38-3" and ids(cursor=first["next"]) == ["38-hub"]
+    assert fleet.client.get("/sites", params={"verdict": "green"}).status_code == 422
+
+
+def test_a_message_comes_in_the_language_that_is_asked_for(fleet: FleetUnderTest) -> None:
+    vi = fleet.client.get("/sites/38-9").json()["detail"]
+    en = fleet.client.get("/sites/38-9", headers={"Accept-Language": "en-GB"}).json()["detail"]
+    assert vi == "Không có điểm cầu 38-9." and en == "There is no site 38-9."

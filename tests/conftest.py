@@ -1,0 +1,105 @@
+"""Ports, folders, a broker, a server and rooms: the real ones, on the loopback interface, gone when a test ends."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from demo.broker import mosquitto, start_embedded, start_mosquitto
+from demo.processes import Processes, free_port
+from device_drivers.equipment import EquipmentLoop
+from tests.counterparts.fleet import FleetUnderTest
+from tests.counterparts.room import RoomUnderTest
+from tests.counterparts.waiting import listening
+
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")
+
+
+def need(found: object, what: str) -> None:
+    """A counterpart that is missing fails where everything must be there, and skips elsewhere."""
+    if not found:
+        if os.environ.get("CI"):
+            pytest.fail(f"{what} is not on this machine; ./dev installs it")
+        pytest.skip(f"{what} is not on this machine")
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Child processes that end with the test."""
+    children = Processes(tmp_path)
+    yield children
+    children.end()
+
+
+@pytest.fixture
+def equipment() -> Iterator[EquipmentLoop]:
+    """The loop that simulated equipment lives on."""
+    loop = EquipmentLoop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def mosquitto_port(processes: Processes, tmp_path: Path) -> int:
+    """A Mosquitto of the test's own."""
+    program = mosquitto()
+    need(program, "mosquitto")
+    port = free_port()
+    start_mosquitto(processes, str(program), tmp_path / "broker", port)
+    listening(port)
+    return port
+
+
+@pytest.fixture(params=["mosquitto", "embedded"])
+def any_broker_port(request: pytest.FixtureRequest, processes: Processes, tmp_path: Path) -> int:
+    """Each of the two brokers in turn."""
+    if request.param == "mosquitto":
+        port: int = request.getfixturevalue("mosquitto_port")
+        return port
+    port = free_port()
+    start_embedded(processes, tmp_path / "broker", port)
+    listening(port)
+    return port
+
+
+@pytest.fixture
+def fleet(processes: Processes, mosquitto_port: int, tmp_path: Path) -> Iterator[FleetUnderTest]:
+    """A server with a few sites, on Mosquitto."""
+    server = FleetUnderTest(processes, mosquitto_port, tmp_path / "server")
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def new_room(equipment: EquipmentLoop, mosquitto_port: int, tmp_path: Path) -> Iterator[Callable[..., RoomUnderTest]]:
+    """Makes rooms: `new_room("38-1")`."""
+    rooms: list[RoomUnderTest] = []
+
+    def make(site: str, poll_s: float = 1.0) -> RoomUnderTest:
+        rooms.append(RoomUnderTest(site, equipment, mosquitto_port, tmp_path / "rooms", poll_s))
+        return rooms[-1]
+
+    yield make
+    for room in rooms:
+        room.stop()
+
+
+@pytest.fixture
+def room(new_room: Callable[..., RoomUnderTest]) -> RoomUnderTest:
+    """One room, its agent at work."""
+    made = new_room("38-1")
+    made.start()
+    return made
+
+
+@pytest.fixture
+def chromium() -> str:
+    """The browser."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    need(found, "chromium")
+    return str(found)

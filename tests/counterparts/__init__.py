@@ -1,0 +1,1 @@
+"""Real counterparts as fixtures use them."""

@@ -1,0 +1,101 @@
+"""A server as a process, and what a client of its API does."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from demo.processes import Processes, free_port
+from tests.counterparts.waiting import wait_for
+
+SITES = """\
+site_id,code,name,kind,parent,lat,lon,line_down_mbps,line_up_mbps
+38-hub,,Trụ sở Tiếp công dân tỉnh,hub,,19.8,105.78,30,30
+38-1,14758,Phường Hàm Rồng,commune,38-hub,19.84,105.77,5,5
+38-2,14797,Phường Hạc Thành,commune,38-hub,19.80,105.79,5,5
+38-3,14845,Xã Mường Lát,commune,38-hub,20.52,104.53,5,5
+"""
+
+
+class FleetUnderTest:
+    """`diemcau-server serve` on a port of its own; it can be killed and started again on the same files."""
+
+    def __init__(self, processes: Processes, broker_port: int, folder: Path) -> None:
+        self._processes, self._broker_port, self.folder = processes, broker_port, folder
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self._command = [sys.executable, "-m", "fleet_server.cli", "--folder", str(folder)]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "sites.csv").write_text(SITES, encoding="utf-8")
+        subprocess.run(
+            [*self._command, "sites", "import", str(folder / "sites.csv")], check=True, capture_output=True, timeout=60
+        )
+        self.client = httpx.Client(base_url=f"{self.address}/api/v1", timeout=10)
+        self.child: subprocess.Popen[bytes] | None = None
+
+    def start(self, within_s: float = 30.0) -> None:
+        """Start it and wait until it is well."""
+        command = [*self._command, "serve", "--port", str(self.port), "--broker", f"127.0.0.1:{self._broker_port}"]
+        self.child = self._processes.start("server", command)
+        wait_for(lambda: self.health().get("broker"), within_s, "the server is not well")
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self.child is not None
+        self.child.kill()
+        self.child.wait()
+        self._processes.forget(self.child)
+
+    def close(self) -> None:
+        """Close our connections to it."""
+        self.client.close()
+
+    def health(self) -> dict[str, Any]:
+        """What it says of itself; nothing while nobody listens."""
+        try:
+            found: dict[str, Any] = self.client.get("/health").json()
+        except httpx.HTTPError:
+            return {}
+        return found
+
+    def site(self, site: str) -> dict[str, Any]:
+        """One site with its checks and devices."""
+        found: dict[str, Any] = self.client.get(f"/sites/{site}", headers={"Accept-Language": "en"}).json()
+        return found
+
+    def check(self, site: str, check: str) -> dict[str, Any]:
+        """One check of a site."""
+        found: dict[str, Any] = next(entry for entry in self.site(site)["checks"] if entry["check"] == check)
+        return found
+
+    def wait_until(self, site: str, within_s: float = 20.0, **wanted: Any) -> dict[str, Any]:
+        """The site, once these of its fields are as wanted."""
+
+        def fits() -> dict[str, Any] | None:
+            found = self.site(site)
+            return found if all(found.get(name) == value for name, value in wanted.items()) else None
+
+        found = wait_for(fits, within_s, f"{site} is not {wanted}; it is {self.site(site)}")
+        assert found is not None
+        return found
+
+    def command(self, site: str, device: str, action: str, **more: Any) -> dict[str, Any]:
+        """Ask for an action; the command as the server took it."""
+        key = more.pop("key", None)
+        answer = self.client.post(
+            f"/sites/{site}/devices/{device}/commands",
+            json={"action": action, **more},
+            headers={"Idempotency-Key": key} if key else {},
+        )
+        assert answer.status_code == 202, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def wait_for_command(self, command: str, states: set[str], within_s: float = 30.0) -> dict[str, Any]:
+        """The command, once it is in one of these states."""
+        look: Callable[[], dict[str, Any]] = lambda: self.client.get(f"/commands/{command}").json()  # noqa: E731
+        wait_for(lambda: look().get("state") in states, within_s, f"command is not {states}")
+        return look()

@@ -1,0 +1,38 @@
+"""A room whose agent is real and whose equipment is simulated behind its own protocols."""
+
+from pathlib import Path
+
+from demo.room import SimulatedRoom
+from device_drivers.equipment import EquipmentLoop
+from edge_agent.agent import Agent
+
+
+class RoomUnderTest(SimulatedRoom):
+    """Start, stop and start again its agent; cut its line; change its equipment."""
+
+    def __init__(self, site: str, equipment: EquipmentLoop, broker_port: int, folder: Path, poll_s: float) -> None:
+        super().__init__(site, broker_port, folder, poll_s)
+        self.equipment = equipment
+        self.ups.test_s = 1.0
+        self.camera.reboot_s = 1.0
+        equipment.run(self.plug_in())
+        self.agent: Agent | None = None
+
+    def start(self) -> None:
+        """Start the agent."""
+        self.agent = Agent(self.config())
+        self.agent.start()
+
+    def stop(self) -> None:
+        """Stop the agent in order."""
+        if self.agent is not None:
+            self.agent.stop()
+            self.agent = None
+
+    def cut_line(self) -> None:
+        """The line to the centre is gone."""
+        self.equipment.run(self.line.unplug())
+
+    def mend_line(self) -> None:
+        """The line is back."""
+        self.equipment.run(self.line.plug_in())

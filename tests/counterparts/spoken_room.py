@@ -1,0 +1,85 @@
+"""A room that is only words on the wire: exact messages at exact moments, where an agent would have its own."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from device_drivers.registry import description_of
+from wire.codec import encode, revision_of
+from wire.ids import uuid7
+from wire.messages import About, DeviceAbout, DeviceReport, Message, Presence, Reading, Report
+from wire.topics import topic_of
+
+HEALTHY: dict[str, dict[str, Any]] = {
+    "pc": {
+        "cpu": 10.0, "memory": 40.0, "disk_free": 4e11, "disk_used": 20.0, "temperature": 45.0, "uptime": 9e4,
+        "clock_offset": 0.0, "link_up": True, "link_speed": 1000.0, "conference_running": True,
+        "usb_camera": True, "usb_audio": True, "external_disk": True,
+    },
+    "camera_onvif": {
+        "clock_skew": 0.2, "profiles": 2.0, "width": 1920.0, "height": 1080.0, "stream": "rtsp://192.0.2.1/main",
+        "frame": True, "brightness": 48.0, "contrast": 40.0, "frame_unchanged": 0.0,
+    },
+    "ups_nut": {
+        "power_source": "mains", "battery_charge": 100.0, "battery_runtime": 9e3, "battery_low": False,
+        "replace_battery": False, "load": 20.0, "input_voltage": 229.0, "alarm": "", "beeper": "enabled",
+        "battery_test": "Done and passed",
+    },
+}  # fmt: skip
+_DEVICES = (("pc-1", "pc", "pc"), ("camera-1", "camera", "camera_onvif"), ("ups-1", "ups", "ups_nut"))
+
+
+def about_of_room() -> About:
+    """A room with the three devices of a commune."""
+    devices = tuple(DeviceAbout(name, role, driver, make="Make", model="Model") for name, role, driver in _DEVICES)  # type: ignore[arg-type]
+    readings = {driver: description_of(driver).readings for _, _, driver in _DEVICES}
+    return About(revision_of((devices, readings)), devices, readings)
+
+
+def report_of_room(about: About, boot_id: str, seq: int, age_s: float = 0.0, **changed: Any) -> Report:
+    """A healthy room whose evidence is so old, but for the readings that are named."""
+    devices = tuple(
+        DeviceReport(
+            name, "ok", age_s,
+            readings=tuple(
+                Reading(key, changed.get(key, value), age_s) for key, value in HEALTHY[driver].items()
+            ),
+        )
+        for name, _, driver in _DEVICES
+    )  # fmt: skip
+    return Report(boot_id, seq, datetime.now(UTC), about.revision, "0" * 16, devices)
+
+
+class SpokenRoom:
+    """A connection that says what the test says, and nothing else."""
+
+    def __init__(self, site: str, broker_port: int) -> None:
+        self.site, self.boot_id, self.about = site, uuid7(), about_of_room()
+        self._seq = 0
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, site, protocol=paho.MQTTv5)
+        self._client.connect("127.0.0.1", broker_port, 60)
+        self._client.loop_start()
+        self.say(Presence("online", "0", self.boot_id))
+        self.say(self.about)
+
+    def say(self, message: Message) -> float:
+        """Publish, and wait until the broker has it; the moment."""
+        self.say_bytes(topic_of(self.site, message.kind), encode(message))
+        return time.time()
+
+    def say_bytes(self, topic: str, payload: bytes) -> None:
+        """Publish anything at all."""
+        self._client.publish(topic, payload, qos=1, retain=False).wait_for_publish(5)
+
+    def report(self, age_s: float = 0.0, **changed: Any) -> float:
+        """Publish a healthy report with the next number."""
+        self._seq += 1
+        return self.say(report_of_room(self.about, self.boot_id, self._seq, age_s, **changed))
+
+    def leave(self) -> None:
+        """Disconnect."""
+        self._client.disconnect()
+        self._client.loop_stop()

@@ -1,0 +1,32 @@
+"""Waiting for a condition with a deadline, never for a time."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def wait_for(condition: Callable[[], T], within_s: float, what: str = "") -> T:
+    """The condition's first true value; fails when there is none in time."""
+    until_s = time.monotonic() + within_s
+    pause = threading.Event()
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > until_s:
+            raise AssertionError(f"not within {within_s:g} s: {what or condition}; last seen: {found!r}")
+        pause.wait(0.05)
+
+
+def listening(port: int, within_s: float = 15.0) -> None:
+    """Until somebody listens on the port."""
+
+    def accepts() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_for(accepts, within_s, f"nobody listens on {port}")

@@ -1,0 +1,74 @@
+"""The demo as a user starts it."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from demo.processes import free_port
+from demo.story import FAULTS, story_of
+from tests.counterparts.waiting import wait_for
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """NUT's Unix socket wants a path of at most 107 bytes; a test's own folder is longer."""
+    with tempfile.TemporaryDirectory(prefix="dc-") as folder:
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("broker", ["auto", "embedded"])
+def test_the_demo_gets_ready_and_leaves_nothing_behind(broker: str, short_folder: Path) -> None:
+    port = free_port()
+    output = short_folder / "output"
+    with output.open("wb") as file:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "demo", "--port", str(port), "--sites", "6", "--broker", broker],
+            stdout=file, stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": str(short_folder)},
+        )  # fmt: skip
+    try:
+        wait_for(lambda: f"READY http://127.0.0.1:{port}" in output.read_text(), 60, "the demo is not ready")
+        address = f"http://127.0.0.1:{port}/api/v1"
+        sites = {site["id"]: site for site in httpx.get(f"{address}/sites").json()["items"]}
+        assert len(sites) == 7 and "this-machine" in sites
+        assert sum(site["verdict"] == "ready" for site in sites.values()) >= 4
+        assert len(httpx.get(f"{address}/sessions").json()["items"]) == 1
+        wait_for(lambda: httpx.get(f"{address}/sites/this-machine").json()["set_up"], 30)
+        wait_for(
+            lambda: any(site["verdict"] != "ready" for site in httpx.get(f"{address}/sites").json()["items"]), 60,
+            "no fault was played",
+        )  # fmt: skip
+        children = psutil.Process(child.pid).children(recursive=True)
+        assert len(children) >= 5
+    finally:
+        child.send_signal(signal.SIGTERM)
+    assert child.wait(timeout=40) == 0
+    wait_for(lambda: not any(process.is_running() for process in children), 10, "processes are left")
+    assert not list(short_folder.glob("diemcau-demo-*"))
+
+
+def test_a_story_mends_what_it_breaks() -> None:
+    sites = [f"38-{number}" for number in range(20)]
+    broken: dict[str, str] = {}
+    story = story_of(sites)
+    seen = set()
+    last_s = 0.0
+    for _ in range(400):
+        turn = next(story)
+        assert turn.at_s >= last_s - 0.001
+        last_s = max(last_s, turn.at_s)
+        if turn.on:
+            assert turn.site not in broken
+            broken[turn.site] = turn.fault
+        else:
+            assert broken.pop(turn.site) == turn.fault
+        seen.add(turn.fault)
+        assert len(broken) <= 12
+    assert seen == set(FAULTS)

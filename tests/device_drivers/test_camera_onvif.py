@@ -1,0 +1,183 @@
+"""The camera driver against ipycam, which we did not write, and against what no emulator offers."""
+
+import os
+import signal
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from demo.processes import Processes
+from demo.this_machine import start_camera
+from device_drivers.camera_onvif.driver import CameraOnvif
+from device_drivers.camera_onvif.simulator import SimulatedCamera
+from device_drivers.equipment import EquipmentLoop
+from device_drivers.errors import (
+    ActFailed,
+    BadAnswer,
+    DriverError,
+    NotAnswering,
+    NotOffered,
+    WrongClock,
+    WrongCredentials,
+)
+from tests.conftest import need
+from tests.counterparts.waiting import wait_for
+from wire.times import SystemClock
+
+
+def camera_at(settings: dict[str, Any]) -> CameraOnvif:
+    return CameraOnvif(msgspec.convert({"timeout_s": 2.0} | settings, CameraOnvif.Settings), SystemClock())
+
+
+def state_of(driver: CameraOnvif) -> str:
+    try:
+        driver.observe()
+    except DriverError as error:
+        return error.state
+    return "ok"
+
+
+@pytest.fixture
+def ipycam(processes: Processes, tmp_path: Path) -> dict[str, Any]:
+    import importlib.util
+    import shutil
+
+    need(importlib.util.find_spec("ipycam") and shutil.which("ffmpeg"), "ipycam with ffmpeg")
+    settings = start_camera(processes, tmp_path / "camera")
+    wait_for(lambda: state_of(camera_at(settings)) == "ok", 40, "ipycam does not come up")
+    return settings
+
+
+@pytest.fixture
+def camera(equipment: EquipmentLoop) -> SimulatedCamera:
+    made = SimulatedCamera()
+    equipment.run(made.plug_in())
+    return made
+
+
+def test_a_camera_that_is_not_ours_is_read(ipycam: dict[str, Any]) -> None:
+    driver = camera_at(ipycam)
+    found = driver.observe()
+    assert found.identity.make and found.identity.model
+    assert found.readings["profiles"] == 2
+    assert abs(float(found.readings["clock_skew"] or 0)) < 5
+    assert str(found.readings["stream"]).startswith("rtsp://")
+    wait_for(lambda: driver.observe().readings["frame"], 20, "ipycam has no frame yet")
+    found = driver.observe()
+    assert 20 < float(found.readings["brightness"] or 0) < 80 and float(found.readings["contrast"] or 0) > 10
+    driver.close()
+
+
+def test_a_camera_that_is_not_ours_refuses_what_it_lacks_and_is_not_asked_again(ipycam: dict[str, Any]) -> None:
+    driver = camera_at(ipycam)
+    assert "reboot" in {spec.action for spec in driver.observe().actions}
+    with pytest.raises(NotOffered):
+        driver.act("reboot", {}, lambda detail, **params: None)
+    assert "reboot" not in {spec.action for spec in driver.observe().actions}
+
+
+def test_a_camera_that_is_not_ours_is_told_apart_when_its_password_is_wrong_or_it_freezes(
+    ipycam: dict[str, Any], processes: Processes
+) -> None:
+    assert state_of(camera_at(ipycam | {"password": "other"})) == "wrong_credentials"
+    child = next(child for name, child in processes._running if name == "camera")
+    driver = camera_at(ipycam)
+    driver.observe()
+    os.kill(child.pid, signal.SIGSTOP)
+    try:
+        assert state_of(driver) == "not_answering"
+    finally:
+        os.kill(child.pid, signal.SIGCONT)
+    wait_for(lambda: state_of(driver) == "ok", 10)
+
+
+def test_another_identity_is_noticed_after_the_camera_was_away(ipycam: dict[str, Any], processes: Processes) -> None:
+    driver = camera_at(ipycam)
+    before = driver.observe().identity.model
+    answer = httpx.post(
+        f"http://127.0.0.1:{ipycam['port']}/api/config", json={"model": "Other-2"}, auth=("admin", "camera"), timeout=5
+    )
+    assert answer.status_code == 200
+    child = next(child for name, child in processes._running if name == "camera")
+    os.kill(child.pid, signal.SIGSTOP)
+    assert state_of(driver) == "not_answering"
+    os.kill(child.pid, signal.SIGCONT)
+    wait_for(lambda: state_of(driver) == "ok", 10)
+    assert before != "Other-2" and driver.observe().identity.model == "Other-2"
+
+
+@pytest.mark.parametrize("days", [-4_000, -1, 1, 4_000])
+def test_a_clock_off_by_years_is_a_reading_and_no_wall(camera: SimulatedCamera, days: int) -> None:
+    camera.clock_off = timedelta(days=days)
+    found = camera_at(camera.settings()).observe()
+    assert abs(float(found.readings["clock_skew"] or 0) - days * 86_400) < 5
+
+
+def test_a_refusal_is_a_matter_of_clocks_when_clocks_differ(camera: SimulatedCamera) -> None:
+    camera.clock_off = timedelta(days=-4_000)
+    with pytest.raises(WrongClock):
+        camera_at(camera.settings() | {"password": "other"}).observe()
+    camera.clock_off = timedelta(0)
+    with pytest.raises(WrongCredentials):
+        camera_at(camera.settings() | {"password": "other"}).observe()
+
+
+def test_a_dark_a_still_and_a_living_picture_are_told_apart(camera: SimulatedCamera) -> None:
+    driver = camera_at(camera.settings())
+    driver.observe()
+    lit = driver.observe().readings
+    assert float(lit["brightness"] or 0) > 30 and lit["frame_unchanged"] == 0.0
+    camera.picture = "dark"
+    assert float(driver.observe().readings["brightness"] or 0) < 12
+    camera.picture = "still"
+    driver.observe()
+    wait_for(lambda: float(driver.observe().readings["frame_unchanged"] or 0) > 0.3, 5)
+
+
+def test_a_reboot_is_proved_by_going_and_coming_back(camera: SimulatedCamera) -> None:
+    camera.reboot_s = 1.0
+    steps: list[str] = []
+    result = camera_at(camera.settings()).act("reboot", {}, lambda detail, **params: steps.append(detail))
+    assert steps == ["asked", "gone", "back"] and float(result["away_s"] or 0) >= 0.9
+    assert camera.reboots == 1
+
+
+def test_a_preset_and_an_ntp_server_are_set_and_read_back(camera: SimulatedCamera) -> None:
+    driver = camera_at(camera.settings())
+    driver.act("go_to_preset", {"preset": "citizen"}, lambda detail, **params: None)
+    assert camera.moved_to == "citizen"
+    for server in ("10.1.2.3", "ntp.example.vn"):
+        driver.act("set_ntp", {"server": server}, lambda detail, **params: None)
+        assert camera.ntp == server
+
+
+def test_a_setting_that_is_not_kept_fails(camera: SimulatedCamera) -> None:
+    camera._SetNTP = lambda body: "<tds:SetNTPResponse/>"  # type: ignore[method-assign]
+    with pytest.raises(ActFailed) as failed:
+        camera_at(camera.settings()).act("set_ntp", {"server": "10.1.2.3"}, lambda detail, **params: None)
+    assert failed.value.reason == "not_kept"
+
+
+def test_a_camera_that_names_another_host_is_still_asked_only_at_its_own(camera: SimulatedCamera) -> None:
+    camera._address = lambda path: f"http://192.0.2.7:9{path}"  # type: ignore[method-assign]
+    assert camera_at(camera.settings()).observe().readings["frame"] is True
+
+
+def test_entities_in_an_answer_are_not_expanded(camera: SimulatedCamera) -> None:
+    bomb = '<!DOCTYPE x [<!ENTITY a "' + "b" * 1_000 + '"><!ENTITY c "' + "&a;" * 1_000 + '">]>'
+    real = camera._soap
+    camera._soap = lambda body: (  # type: ignore[method-assign]
+        "200 OK", "application/soap+xml", real(body)[2].replace(b"?>", b"?>" + bomb.encode(), 1),
+    )  # fmt: skip
+    with pytest.raises(BadAnswer):
+        camera_at(camera.settings()).observe()
+
+
+def test_a_camera_that_dribbles_its_answer_does_not_hold_us(camera: SimulatedCamera, equipment: EquipmentLoop) -> None:
+    camera.frozen = True
+    with pytest.raises(NotAnswering):
+        camera_at(camera.settings() | {"timeout_s": 0.5}).observe()

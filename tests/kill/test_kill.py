@@ -1,0 +1,166 @@
+"""Agent, broker and server killed at random while commands and events flow; afterwards both ends must agree.
+
+The checker reads the room's store, the server's database and what the equipment counted.
+"""
+
+import json
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+
+from demo.broker import mosquitto, start_mosquitto
+from demo.processes import Processes, free_port
+from demo.room import SimulatedRoom
+from device_drivers.equipment import EquipmentLoop
+from tests.conftest import need
+from tests.counterparts.fleet import FleetUnderTest
+from tests.counterparts.waiting import listening, wait_for
+from wire.ids import uuid7
+
+FINAL = {"succeeded", "failed", "refused", "expired", "interrupted"}
+_KILLS = 12
+
+
+@pytest.mark.timeout(400)
+def test_nothing_is_lost_or_doubled_when_every_part_is_killed_at_random(
+    processes: Processes, equipment: EquipmentLoop, tmp_path: Path
+) -> None:
+    program = mosquitto()
+    need(program, "mosquitto")
+    broker_port = free_port()
+
+    def start_broker() -> "subprocess.Popen[bytes]":
+        child = start_mosquitto(processes, str(program), tmp_path / "broker", broker_port)
+        listening(broker_port)
+        return child
+
+    broker = start_broker()
+    fleet = FleetUnderTest(processes, broker_port, tmp_path / "server")
+    fleet.start()
+    room = SimulatedRoom("38-1", broker_port, tmp_path / "rooms", 1.0)
+    room.ups.test_s = 0.7
+    equipment.run(room.plug_in())
+    config = _room_toml(room, tmp_path)
+
+    def start_agent() -> "subprocess.Popen[bytes]":
+        return processes.start("agent", [sys.executable, "-m", "edge_agent.cli", "run", "--config", str(config)])
+
+    agent = start_agent()
+    fleet.wait_until("38-1", verdict="ready", within_s=30)
+    stop = threading.Event()
+    asked: list[str] = []
+
+    def keep_asking() -> None:
+        """A button pressed again and again, each press with its own key, tried until the server has it."""
+        with httpx.Client(base_url=f"{fleet.address}/api/v1", timeout=5) as client:
+            while not stop.is_set():
+                key = uuid7()
+                while not stop.is_set():
+                    try:
+                        answer = client.post(
+                            "/sites/38-1/devices/ups-1/commands",
+                            json={"action": "test.battery.start.quick"},
+                            headers={"Idempotency-Key": key},
+                        )
+                    except httpx.HTTPError:
+                        stop.wait(0.2)
+                        continue
+                    if answer.status_code == 202:
+                        asked.append(answer.json()["id"])
+                        break
+                    stop.wait(0.2)
+                stop.wait(chance.uniform(0.2, 1.0))
+
+    def keep_happening() -> None:
+        """The mains go and come: each is an event of the room."""
+        while not stop.is_set():
+            room.ups.cut_mains(9_000)
+            stop.wait(chance.uniform(0.8, 2.0))
+            room.ups.restore_mains()
+            stop.wait(chance.uniform(0.8, 2.0))
+
+    chance = random.Random(7)
+    workers = [threading.Thread(target=keep_asking), threading.Thread(target=keep_happening)]
+    for worker in workers:
+        worker.start()
+    pause = threading.Event()
+    for number in range(_KILLS):
+        pause.wait(chance.uniform(0.5, 3.0))
+        victim = ("agent", "broker", "server")[number % 3]
+        child = {"agent": agent, "broker": broker}.get(victim)
+        if child is not None:
+            child.kill()
+            child.wait()
+            processes.forget(child)
+        if victim == "agent":
+            agent = start_agent()
+        elif victim == "broker":
+            broker = start_broker()
+        else:
+            fleet.kill()
+            fleet.start()
+    stop.set()
+    for worker in workers:
+        worker.join()
+    room.ups.restore_mains()
+
+    for command in asked:
+        fleet.wait_for_command(command, FINAL, within_s=150)
+    store = tmp_path / "rooms" / "38-1" / "room.db"
+    wait_for(lambda: _waiting(store) == 0, 90, "the room's log was never acknowledged to its end")
+    _check_log(store, tmp_path / "server" / "fleet.db")
+    _check_commands(tmp_path / "server" / "fleet.db", asked, room.ups.executed)
+    fleet.close()
+
+
+def _room_toml(room: SimulatedRoom, folder: Path) -> Path:
+    config = room.config()
+    lines = [f'site = "38-1"\nfolder = "{config.folder}"\n[broker]\nhost = "127.0.0.1"\nport = {config.broker.port}\n']
+    for device in config.devices:
+        lines.append(
+            f'[[devices]]\nid = "{device.id}"\nrole = "{device.role}"\ndriver = "{device.driver}"\npoll_s = 1\n'
+        )
+        lines.append("[devices.settings]\n")
+        lines += [f"{key} = {json.dumps(value)}\n" for key, value in device.settings.items()]
+    path = folder / "room.toml"
+    path.write_text("".join(lines))
+    return path
+
+
+def _waiting(store: Path) -> int:
+    with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as db:
+        return int(db.execute("SELECT count(*) FROM log").fetchone()[0])
+
+
+def _check_log(store: Path, fleet_db: Path) -> None:
+    """Every number that the room gave is at the server exactly once, and the server has no other."""
+    with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as db:
+        given = int(db.execute("SELECT value FROM meta WHERE key = 'next_n'").fetchone()[0]) - 1
+    with sqlite3.connect(f"file:{fleet_db}?mode=ro", uri=True) as db:
+        kept = [row[0] for row in db.execute("SELECT n FROM log_entries WHERE site = '38-1' ORDER BY n")]
+        changes = db.execute(
+            "SELECT params FROM log_entries WHERE event = 'reading_changed' AND device = 'ups-1' ORDER BY n"
+        ).fetchall()
+    assert kept == list(range(1, given + 1))
+    sources = [json.loads(row[0]) for row in changes]
+    assert sum(entry["key"] == "power_source" for entry in sources) >= 4, "no events flowed"
+
+
+def _check_commands(fleet_db: Path, asked: list[str], executed: list[str]) -> None:
+    """Each command is final; what succeeded was executed, and nothing was executed more often than it was started."""
+    with sqlite3.connect(f"file:{fleet_db}?mode=ro", uri=True) as db:
+        states = dict(db.execute("SELECT id, state FROM commands"))
+        started = Counter(row[0] for row in db.execute("SELECT command FROM command_steps WHERE detail = 'started'"))
+    assert len(asked) == len(set(asked)) == len(states) >= 8, "no commands flowed"
+    assert set(states.values()) <= FINAL
+    assert all(count == 1 for count in started.values()), "a command was started twice"
+    succeeded = sum(state == "succeeded" for state in states.values())
+    assert succeeded <= len(executed) <= len(started)
+    assert succeeded >= 1

@@ -1,0 +1,176 @@
+"""The pages in a real browser: whole, live, in both languages, on a wall, a desk and a phone."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.counterparts.fleet import FleetUnderTest
+from tests.counterparts.room import RoomUnderTest
+
+SIZES = {"wall": (1920, 1080), "phone": (390, 844), "small": (360, 640)}
+TITLES = {"vi": "Bản đồ", "en": "Map"}
+
+
+@pytest.fixture
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-quic"])
+        yield found
+        found.close()
+
+
+class Watched:
+    """A page whose complaints are kept."""
+
+    def __init__(self, browser: Browser, size: str, script: bool = True) -> None:
+        width, height = SIZES[size]
+        self.context = browser.new_context(
+            viewport={"width": width, "height": height}, java_script_enabled=script, locale="vi-VN"
+        )
+        self.page: Page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on(
+            "console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None
+        )
+
+
+def session_of(fleet: FleetUnderTest) -> str:
+    starts_at = datetime.now(UTC) + timedelta(minutes=30)
+    times = {"starts_at": starts_at.isoformat(), "ends_at": (starts_at + timedelta(hours=2)).isoformat()}
+    answer = fleet.client.post("/sessions", json={"title": "Phiên <thử>", "sites": ["38-1", "38-2"], **times})
+    session: str = answer.json()["id"]
+    return session
+
+
+def test_every_page_is_whole_in_both_languages_at_every_size(
+    fleet: FleetUnderTest, room: RoomUnderTest, browser: Browser
+) -> None:
+    fleet.wait_until("38-1", verdict="ready")
+    session = session_of(fleet)
+    paths = ["/", "/sites/38-1", "/sites/38-2", "/sessions", f"/sessions/{session}",
+             "/sites/38-1/devices/camera-1/actions/reboot"]  # fmt: skip
+    for size in SIZES:
+        watched = Watched(browser, size)
+        for lang in ("vi", "en"):
+            for path in [*paths, "/wall"] if size == "wall" else paths:
+                answer = watched.page.goto(f"{fleet.address}{path}?lang={lang}")
+                assert answer is not None and answer.status == 200, path
+                assert watched.page.locator("html").get_attribute("lang") == lang
+                wide = watched.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+                assert wide <= 0, f"{path} at {size} is {wide} px too wide"
+                assert "undefined" not in watched.page.inner_text("main").lower()
+        assert watched.complaints == []
+        watched.context.close()
+
+
+def test_the_map_and_its_list_follow_when_a_room_gets_worse(
+    fleet: FleetUnderTest, room: RoomUnderTest, browser: Browser
+) -> None:
+    fleet.wait_until("38-1", verdict="ready")
+    watched = Watched(browser, "wall")
+    page = watched.page
+    page.goto(fleet.address)
+    expect(page.locator("html[data-map-drawn='4']")).to_have_count(1)
+    expect(page.locator("#row-38-1")).to_have_count(0)
+    room.ups.cut_mains(runtime_s=300)
+    row = page.locator("#row-38-1")
+    expect(row).to_contain_text("Mất điện lưới, ắc quy còn 5 phút; cần 120 phút.", timeout=8_000)
+    expect(row.locator(".verdict")).to_contain_text("Chưa sẵn sàng")
+    expect(page.locator(".leaflet-marker-icon svg.not_ready")).to_have_count(1, timeout=8_000)
+    room.ups.restore_mains()
+    expect(page.locator("#row-38-1")).to_have_count(0, timeout=8_000)
+    assert watched.complaints == []
+
+
+def test_a_camera_is_rebooted_from_the_page_of_its_site_and_every_step_is_shown(
+    fleet: FleetUnderTest, room: RoomUnderTest, browser: Browser
+) -> None:
+    fleet.wait_until("38-1", verdict="ready")
+    page = Watched(browser, "phone").page
+    page.goto(f"{fleet.address}/sites/38-1")
+    page.click("#act-camera-1-reboot")
+    expect(page.locator("main")).to_contain_text("khoảng 1 phút")
+    page.fill("input[name=reason]", "Hình đứng yên")
+    page.click("#do")
+    expect(page.locator("[data-state=succeeded]")).to_be_visible(timeout=15_000)
+    steps = page.locator(".steps li")
+    expect(steps.last).to_contain_text("Hoàn thành, đã kiểm chứng.")
+    expect(page.locator(".steps")).to_contain_text("Thiết bị đã trở lại sau")
+    assert room.camera.reboots == 1
+
+
+def test_an_action_and_a_decision_work_without_javascript(
+    fleet: FleetUnderTest, room: RoomUnderTest, browser: Browser
+) -> None:
+    fleet.wait_until("38-1", verdict="ready")
+    page = Watched(browser, "phone", script=False).page
+    page.goto(f"{fleet.address}/sites/38-1/devices/ups-1/actions/test.battery.start.quick")
+    page.click("#do")
+    expect(page.locator("article.command")).to_have_count(1)
+    page.goto(f"{fleet.address}/sessions")
+    page.fill("input[name=title]", "Phiên định kỳ")
+    page.check("input[value='38-1']")
+    page.uncheck("input[value='38-hub']")
+    page.click("main .button.main")
+    expect(page.locator(".statement")).to_contain_text("Đủ điều kiện mở phiên")
+    page.fill("input[name=by]", "Lê Văn A")
+    page.click("button[value=go]")
+    expect(page.locator("main")).to_contain_text("Lê Văn A quyết định mở phiên lúc")
+
+
+def test_a_session_says_why_not_and_takes_a_waiver(
+    fleet: FleetUnderTest, room: RoomUnderTest, browser: Browser
+) -> None:
+    fleet.wait_until("38-1", verdict="ready")
+    room.pc.change(conference_running=False)
+    fleet.wait_until("38-1", verdict="not_ready", within_s=5)
+    starts_at = datetime.now(UTC) + timedelta(minutes=30)
+    times = {"starts_at": starts_at.isoformat(), "ends_at": (starts_at + timedelta(hours=1)).isoformat()}
+    session = fleet.client.post("/sessions", json={"title": "Phiên", "sites": ["38-1"], **times}).json()["id"]
+    page = Watched(browser, "wall").page
+    page.goto(f"{fleet.address}/sessions/{session}")
+    expect(page.locator(".statement")).to_contain_text("Chưa thể bắt đầu: 1 điểm cầu")
+    expect(page.locator("#gate-38-1")).to_contain_text("Phần mềm hội nghị không chạy.")
+    page.fill("input[name=by]", "Lê Văn A")
+    page.click("button[value=go]")
+    expect(page.locator("[role=alert]")).to_contain_text("Chưa đủ điều kiện mở phiên: 1 điểm cầu (38-1).")
+    page.fill("input[name=by]", "Lê Văn A")
+    page.fill("input[name=reason]", "Dùng máy dự phòng")
+    page.check("input[name=waive]")
+    page.click("button[value=go]")
+    expect(page.locator(".statement")).to_contain_text("Đủ điều kiện mở phiên")
+    expect(page.locator("#gate-38-1")).to_contain_text("Dùng máy dự phòng")
+
+
+def test_a_page_says_so_within_seconds_when_the_server_is_gone_and_recovers_when_it_is_back(
+    fleet: FleetUnderTest, room: RoomUnderTest, browser: Browser
+) -> None:
+    fleet.wait_until("38-1", verdict="ready")
+    page = Watched(browser, "wall").page
+    page.goto(f"{fleet.address}/wall")
+    expect(page.locator("[data-not-live]")).to_be_hidden()
+    fleet.kill()
+    expect(page.locator("[data-not-live]")).to_be_visible(timeout=8_000)
+    fleet.start()
+    expect(page.locator("[data-not-live]")).to_be_hidden(timeout=20_000)
+
+
+def test_what_a_device_says_of_itself_is_inert(
+    fleet: FleetUnderTest, new_room: Callable[..., RoomUnderTest], browser: Browser
+) -> None:
+    room = new_room("38-1")
+    room.ups.variables["device.model"] = "<img src=x onerror=alert(1)>"
+    room.ups.variables["ups.alarm"] = "<script>alert(2)</script>"
+    room.start()
+    fleet.wait_until("38-1", verdict="at_risk")
+    watched = Watched(browser, "wall")
+    watched.page.on("dialog", lambda dialog: watched.complaints.append(dialog.message))
+    watched.page.goto(f"{fleet.address}/sites/38-1")
+    expect(watched.page.locator("main")).to_contain_text("<script>alert(2)</script>")
+    watched.page.goto(fleet.address)
+    expect(watched.page.locator("#row-38-1")).to_contain_text("UPS báo: <script>")
+    assert watched.page.locator("main img").count() == 0
+    assert watched.complaints == []
