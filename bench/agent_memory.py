@@ -1,0 +1,73 @@
+"""Resident memory of an agent with its three drivers polling, with and without the camera, and its share of a core."""
+
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from bench.figure import Figure
+from demo.broker import mosquitto, start_embedded, start_mosquitto
+from demo.processes import Processes, free_port
+from device_drivers.camera_onvif.simulator import SimulatedCamera
+from device_drivers.equipment import EquipmentLoop
+from device_drivers.ups_nut.simulator import SimulatedUps
+from tests.counterparts.waiting import listening
+
+_WARM_S, _MINUTE_S = 30, 60
+_AIMS_MB = {"without_camera": 40, "with_camera": 60}
+_CPU_AIM_PERCENT = 1
+
+
+def measure() -> Iterator[Figure]:
+    """Two agents beside each other, as they are delivered, polling every 15 s."""
+    with tempfile.TemporaryDirectory(prefix="dc-") as name:
+        folder, processes, equipment = Path(name), Processes(Path(name)), EquipmentLoop()
+        try:
+            yield from _measure(folder, processes, equipment)
+        finally:
+            processes.end()
+            equipment.close()
+
+
+def _measure(folder: Path, processes: Processes, equipment: EquipmentLoop) -> Iterator[Figure]:
+    port, program = free_port(), mosquitto()
+    if program:
+        start_mosquitto(processes, program, folder / "broker", port)
+    else:
+        start_embedded(processes, folder / "broker", port)
+    listening(port)
+    ups, camera = SimulatedUps(), SimulatedCamera()
+    equipment.run(ups.plug_in())
+    equipment.run(camera.plug_in())
+    agents = {}
+    for name in _AIMS_MB:
+        lines = [
+            f'site = "{name.replace("_", "-")}"\nfolder = "{folder / name}"\n',
+            f'[broker]\nhost = "127.0.0.1"\nport = {port}\n',
+            _device("pc-1", "pc", "pc", {"processes": ["python"]}),
+            _device("ups-1", "ups", "ups_nut", ups.settings()),
+        ]
+        if name == "with_camera":
+            lines.append(_device("camera-1", "camera", "camera_onvif", camera.settings()))
+        config = folder / f"{name}.toml"
+        config.write_text("".join(lines))
+        command = [sys.executable, "-m", "edge_agent.cli", "run", "--config", str(config)]
+        agents[name] = psutil.Process(processes.start(name, command).pid)
+    pause = threading.Event()
+    pause.wait(_WARM_S)
+    before_s = sum(agents["with_camera"].cpu_times()[:2])
+    pause.wait(_MINUTE_S)
+    cpu_percent = (sum(agents["with_camera"].cpu_times()[:2]) - before_s) / _MINUTE_S * 100
+    for name, agent in agents.items():
+        yield Figure(f"agent_memory.{name}", agent.memory_info().rss / 1e6, "MB", "aim", _AIMS_MB[name])
+    yield Figure("agent_memory.cpu", cpu_percent, "% of a core", "aim", _CPU_AIM_PERCENT)
+
+
+def _device(name: str, role: str, driver: str, settings: dict[str, object]) -> str:
+    import json
+
+    lines = [f'[[devices]]\nid = "{name}"\nrole = "{role}"\ndriver = "{driver}"\n[devices.settings]\n']
+    return "".join([*lines, *(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())])

@@ -1,0 +1,181 @@
+"""Reports of 64 readings a second from Mosquitto to committed state and verdict, beside a bare paho subscriber.
+
+Both take the same bytes from the same broker, one after the other; each is its own process. The sender writes prepacked
+packets to a socket, QoS 1, with a bounded number unacknowledged.
+"""
+
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from bench.figure import Figure
+from demo.broker import mosquitto, start_mosquitto
+from demo.processes import Processes, free_port
+from tests.counterparts.fleet import FleetUnderTest
+from tests.counterparts.spoken_room import about_of_room, report_of_room
+from tests.counterparts.waiting import listening, wait_for
+from wire.codec import encode, revision_of
+from wire.ids import uuid7
+from wire.messages import About, Report
+from wire.topics import topic_of
+
+_SITES, _EACH, _WINDOW = 167, 120, 800
+_COUNTER = """
+import sys, time
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.packettypes import PacketTypes
+wanted, seen = int(sys.argv[2]), 0
+def take(client, data, message):
+    global seen
+    seen += 1
+    if seen == wanted:
+        print("done", flush=True)
+client = paho.Client(CallbackAPIVersion.VERSION2, "counter", protocol=paho.MQTTv5)
+client.on_message = take
+client.on_subscribe = lambda *_: print("up", flush=True)
+client.on_connect = lambda c, *_: c.subscribe("diemcau/v1/+/up/report", qos=1)
+properties = Properties(PacketTypes.CONNECT)
+properties.ReceiveMaximum = 2000
+client.connect("127.0.0.1", int(sys.argv[1]), properties=properties)
+client.loop_forever()
+"""
+
+
+def measure() -> Iterator[Figure]:
+    """The bare subscriber first, then the server; the ratio is between the two."""
+    program = mosquitto()
+    if program is None:
+        print("ingest: mosquitto is not on this machine", file=sys.stderr)
+        return
+    with tempfile.TemporaryDirectory(prefix="dc-") as name:
+        folder, processes = Path(name), Processes(Path(name))
+        port = free_port()
+        try:
+            start_mosquitto(processes, program, folder / "broker", port)
+            listening(port)
+            bare = _rate_of_bare(port)
+            ours = _rate_of_server(processes, port, folder)
+        finally:
+            processes.end()
+    yield Figure("ingest", ours, "reports/s", "bare paho subscriber", bare)
+
+
+def _rate_of_bare(port: int) -> float:
+    count = _SITES * _EACH
+    child = subprocess.Popen([sys.executable, "-c", _COUNTER, str(port), str(count)], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    began_s = time.perf_counter()
+    _send(port, _packets("bare"))
+    child.stdout.readline()
+    took_s = time.perf_counter() - began_s
+    child.kill()
+    child.wait()
+    return count / took_s
+
+
+def _rate_of_server(processes: Processes, port: int, folder: Path) -> float:
+    rows = "".join(f"s-{number},,Site {number},commune,38-hub,19,105,5,5\n" for number in range(_SITES))
+    fleet = FleetUnderTest(processes, port, folder / "server", rows)
+    fleet.start()
+    about = _wide_about()
+    _send(port, [_publish(topic_of(f"s-{n}", About.kind), encode(about), n + 1) for n in range(_SITES)])
+    packets = _packets("s")
+
+    def last_is_in() -> bool:
+        site = httpx.get(f"{fleet.address}/api/v1/sites/s-{_SITES - 1}").json()
+        return any(r["key"] == "cpu" and r["value"] == float(_EACH - 1) for d in site["devices"] for r in d["readings"])
+
+    wait_for(lambda: fleet.site(f"s-{_SITES - 1}")["set_up"], 20)
+    began_s = time.perf_counter()
+    _send(port, packets)
+    wait_for(last_is_in, 120)
+    took_s = time.perf_counter() - began_s
+    fleet.close()
+    return _SITES * _EACH / took_s
+
+
+def _wide_about() -> About:
+    """Two of each device: 64 readings in a report."""
+    about = about_of_room()
+    devices = about.devices + tuple(
+        msgspec.structs.replace(known, id=known.id.replace("-1", "-2")) for known in about.devices
+    )
+    return About(revision_of((devices, about.readings)), devices, about.readings)
+
+
+def _packets(prefix: str) -> list[bytes]:
+    """Reports of all sites in turn, each round a little different, numbered."""
+    about, boots = _wide_about(), [uuid7() for _ in range(_SITES)]
+    found = []
+    for number in range(_EACH):
+        for site in range(_SITES):
+            single = report_of_room(about, boots[site], number + 1, cpu=float(number))
+            twice = single.devices + tuple(
+                msgspec.structs.replace(known, id=known.id.replace("-1", "-2")) for known in single.devices
+            )
+            report: Report = msgspec.structs.replace(single, devices=twice)
+            packet_id = len(found) % 65_535 + 1
+            found.append(_publish(topic_of(f"{prefix}-{site}", Report.kind), encode(report), packet_id))
+    return found
+
+
+def _publish(topic: str, payload: bytes, packet_id: int) -> bytes:
+    """PUBLISH, QoS 1, no properties (MQTT 5, 3.3)."""
+    body = struct.pack("!H", len(topic)) + topic.encode() + struct.pack("!H", packet_id) + b"\x00" + payload
+    return b"\x32" + _length(len(body)) + body
+
+
+def _length(size: int) -> bytes:
+    found = bytearray()
+    while True:
+        size, low = divmod(size, 128)
+        found.append(low | (0x80 if size else 0))
+        if not size:
+            return bytes(found)
+
+
+def _send(port: int, packets: list[bytes]) -> None:
+    """All packets over one connection; returns when each is acknowledged."""
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        name = b"bench-sender"
+        body = b"\x00\x04MQTT\x05\x02\x00\x3c\x00" + struct.pack("!H", len(name)) + name
+        line.sendall(b"\x10" + _length(len(body)) + body)
+        line.recv(256)
+        free = threading.Semaphore(_WINDOW)
+        done = threading.Event()
+        reader = threading.Thread(target=_count_acks, args=(line, len(packets), free.release, done.set))
+        reader.start()
+        for packet in packets:
+            free.acquire()
+            line.sendall(packet)
+        done.wait(60)
+        line.sendall(b"\xe0\x00")
+        reader.join(5)
+
+
+def _count_acks(line: socket.socket, count: int, one: Callable[[], None], all_of_them: Callable[[], None]) -> None:
+    """PUBACK is 4 bytes, or more with a reason; its second byte says how many follow."""
+    waiting = bytearray()
+    while count:
+        data = line.recv(65_536)
+        if not data:
+            return
+        waiting += data
+        while len(waiting) >= 2 and len(waiting) >= 2 + waiting[1]:
+            del waiting[: 2 + waiting[1]]
+            one()
+            count -= 1
+    all_of_them()
