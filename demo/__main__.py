@@ -18,7 +18,7 @@ from typing import Any
 
 from demo import this_machine
 from demo.broker import mosquitto, start_embedded, start_mosquitto
-from demo.processes import Processes, free_port
+from demo.processes import Processes, free_port, wait_listening
 from demo.story import story_of
 
 _DATA = Path(__file__).parent / "data" / "thanh-hoa"
@@ -68,6 +68,9 @@ def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
     for kind, file in (("sites", folder / "sites.csv"), ("map", _DATA / "schematic.geojson")):
         subprocess.run([*server, kind, "import", str(file)], check=True, stdout=subprocess.DEVNULL)
     processes.start("server", [*server, "serve", "--port", str(given.port), "--broker", f"127.0.0.1:{broker_port}"])
+    # The equipment takes any free ports, so whoever has a port of his own must sit on it first.
+    if not (wait_listening(broker_port, 20) and wait_listening(given.port, 30)):
+        return _broken(processes, folder)
     hosts = _start_rooms(processes, folder, broker_port, sites)
     missing = this_machine.start(processes, folder, broker_port, given.port)
     address = f"http://127.0.0.1:{given.port}"

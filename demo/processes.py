@@ -5,10 +5,13 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from random import SystemRandom
 
 _PR_SET_PDEATHSIG = 1
+_PORTS = range(20_000, 32_000)
 
 
 class Processes:
@@ -55,11 +58,26 @@ class Processes:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on now, outside the range from which the kernel gives ports away by itself."""
+    for port in SystemRandom().sample(_PORTS, 200):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no free port between 20000 and 32000 on 127.0.0.1")
+
+
+def wait_listening(port: int, within_s: float) -> bool:
+    """Whether somebody listens on the port before the time is over."""
+    until_s = time.monotonic() + within_s
+    while time.monotonic() < until_s:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return True
+        time.sleep(0.05)
+    return False
 
 
 def _end_with_parent() -> None:

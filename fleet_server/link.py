@@ -12,6 +12,8 @@ from wire.topics import ALL_ROOMS, topic_of
 
 MOST_UNACKNOWLEDGED = 2_000
 CLIENT_ID = "fleet-server"
+_BUSY, _LINGER_S = 64, 0.02
+"""After a batch so large the next may gather for so long: a room's newer report then spares us its older one."""
 
 
 class FleetLink:
@@ -23,6 +25,7 @@ class FleetLink:
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
         self._woken = False
+        self._is_busy = False
         self.breaks = 0
         """How often the connection was lost or came up; each is a reason to learn anew."""
         self._session = MqttSession(
@@ -51,14 +54,18 @@ class FleetLink:
         self._stop.set()
         await asyncio.to_thread(self._thread.join, 5)
 
-    async def batch(self, most: int = 1_000) -> list[Received]:
+    async def batch(self, most: int = MOST_UNACKNOWLEDGED) -> list[Received]:
         """What has come, at least one message; or nothing when the connection came or went."""
         if not self._waiting:
             self._wake.clear()
             self._woken = False
             if not self._waiting:
                 await self._wake.wait()
-        return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        if self._is_busy:
+            await asyncio.sleep(_LINGER_S)
+        found = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        self._is_busy = len(found) >= _BUSY
+        return found
 
     def say_ack(self, site: str, ack: Ack) -> bool:
         """Tell a room what has been committed."""

@@ -50,14 +50,19 @@ class Will(Struct, frozen=True):
     delay_s: int
 
 
-class Received(Struct, frozen=True):
-    """One message, and the way to acknowledge it once it is stored."""
+class Received(Struct, frozen=True, gc=False):
+    """One message; `acknowledge` it once it is stored, or the broker sends it again."""
 
     topic: str
     payload: bytes
     retained: bool
     expiry_left_s: int | None
-    acknowledge: Callable[[], None]
+    client: paho.Client
+    packet_id: int
+
+    def acknowledge(self) -> None:
+        """Tell the broker that it may forget the message; on a connection that has gone this does nothing."""
+        self.client.ack(self.packet_id, 1)
 
 
 class MqttSession:
@@ -198,22 +203,12 @@ class MqttSession:
         self._guarded(lambda: self._connected(True))
 
     def _on_message(self, client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
-        mid, qos = message.mid, message.qos
-
-        def acknowledge() -> None:
-            client.ack(mid, qos)
-
-        self._guarded(
-            lambda: self._receive(
-                Received(
-                    message.topic,
-                    bytes(message.payload),
-                    message.retain,
-                    getattr(message.properties, "MessageExpiryInterval", None),
-                    acknowledge,
-                )
-            )
-        )
+        expiry = getattr(message.properties, "MessageExpiryInterval", None)
+        received = Received(message.topic, bytes(message.payload), message.retain, expiry, client, message.mid)
+        try:
+            self._receive(received)
+        except Exception as error:  # noqa: BLE001 - whatever a receiver does, the session lives
+            self._count(error)
 
     def _down(self) -> None:
         if self._up.is_set():
@@ -224,7 +219,10 @@ class MqttSession:
     def _guarded(self, call: Callable[[], None]) -> None:
         try:
             call()
-        except Exception as error:
-            self.faults += 1
-            if self.faults == 1:
-                log.exception("callback_failed error=%s", type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - whatever a receiver does, the session lives
+            self._count(error)
+
+    def _count(self, error: Exception) -> None:
+        self.faults += 1
+        if self.faults == 1:
+            log.error("callback_failed error=%s", type(error).__name__, exc_info=error)

@@ -5,6 +5,7 @@ All that a room says lies under `up/`, all that it is told under `dn/`, so that 
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 
 from wire.errors import UnknownTopic
 from wire.ids import SLUG
@@ -47,6 +48,7 @@ def topic_of(site: str, kind: Kind) -> str:
     return f"{BASE}/{site}/{way}/{kind}"
 
 
+@lru_cache(maxsize=16_384)
 def parse(topic: str) -> tuple[str, Kind]:
     """Site and kind that a topic names. Raises UnknownTopic."""
     parts = topic.split("/")

@@ -23,13 +23,13 @@ site_id,code,name,kind,parent,lat,lon,line_down_mbps,line_up_mbps
 class FleetUnderTest:
     """`diemcau-server serve` on a port of its own; it can be killed and started again on the same files."""
 
-    def __init__(self, processes: Processes, broker_port: int, folder: Path) -> None:
+    def __init__(self, processes: Processes, broker_port: int, folder: Path, more_sites: str = "") -> None:
         self._processes, self._broker_port, self.folder = processes, broker_port, folder
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._command = [sys.executable, "-m", "fleet_server.cli", "--folder", str(folder)]
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "sites.csv").write_text(SITES, encoding="utf-8")
+        (folder / "sites.csv").write_text(SITES + more_sites, encoding="utf-8")
         subprocess.run(
             [*self._command, "sites", "import", str(folder / "sites.csv")], check=True, capture_output=True, timeout=60
         )

@@ -1,10 +1,11 @@
 """Waiting for a condition with a deadline, never for a time."""
 
-import socket
 import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
+
+from demo.processes import wait_listening
 
 T = TypeVar("T")
 
@@ -24,9 +25,4 @@ def wait_for(condition: Callable[[], T], within_s: float, what: str = "") -> T:
 
 def listening(port: int, within_s: float = 15.0) -> None:
     """Until somebody listens on the port."""
-
-    def accepts() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    wait_for(accepts, within_s, f"nobody listens on {port}")
+    assert wait_listening(port, within_s), f"nobody listens on {port}"
