@@ -1,18 +1,16 @@
 """One ONVIF camera (Profile S). Operations: ONVIF Core, Media and PTZ service specifications."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Annotated, Any
 
 import msgspec
 import onvif
-import requests
 import zeep.exceptions
-from lxml import etree
 from msgspec import Meta, Struct
 
+from device_drivers.camera_onvif.border import cause_of, foreign_errors_of
 from device_drivers.camera_onvif.frame import FrameNumbers, numbers_of
 from device_drivers.camera_onvif.soap import Services
 from device_drivers.driver import GONE, Driver, Identity, Observation, Progress
@@ -20,7 +18,6 @@ from device_drivers.errors import (
     ActFailed,
     BadAnswer,
     DriverError,
-    NotAnswering,
     NotOffered,
     WrongClock,
     WrongCredentials,
@@ -232,7 +229,7 @@ class CameraOnvif(Driver):
         try:
             return ask()
         except onvif.ONVIFError as error:
-            if isinstance(_cause(error), zeep.exceptions.Fault | zeep.exceptions.XMLParseError | ValueError):
+            if isinstance(cause_of(error), zeep.exceptions.Fault | zeep.exceptions.XMLParseError | ValueError):
                 return None
             raise
 
@@ -271,57 +268,20 @@ class CameraOnvif(Driver):
             try:
                 return getattr(self._services.service(service, path), operation)(wants)
             except onvif.ONVIFError as error:
-                cause = _cause(error)
+                cause = cause_of(error)
                 if isinstance(cause, zeep.exceptions.Fault) and "not supported" in str(cause).lower():
                     self._refused.add(action)
                     raise NotOffered(action) from error
                 raise
 
-    @contextmanager
-    def _border(self) -> Iterator[None]:
-        """Foreign errors to ours, by their cause: onvif-zeep gives every one of them the same name."""
+    def _border(self) -> AbstractContextManager[None]:
         where = f"camera {self.settings.host}:{self.settings.port}"
-        try:
-            yield
-        except DriverError:
-            raise
-        except (onvif.ONVIFError, requests.RequestException, zeep.exceptions.Error, etree.LxmlError) as error:
-            cause = _cause(error)
-            if isinstance(cause, DriverError):
-                raise cause from error
-            if isinstance(cause, requests.Timeout | requests.ConnectionError):
-                raise NotAnswering(f"{where}: nobody answers there in time") from error
-            if _is_refusal(cause):
-                raise self._refusal(where) from error
-            raise BadAnswer(f"{where}: not an answer of an ONVIF camera: {str(cause)[:100]!r}") from error
-        except (AttributeError, TypeError, ValueError, KeyError, OverflowError) as error:
-            # onvif-zeep hands over what the camera sent, holes and all
-            raise BadAnswer(f"{where}: its answer lacks what ONVIF asks for: {str(error)[:100]!r}") from error
+        return foreign_errors_of(where, lambda: self._refusal(where))
 
     def _refusal(self, where: str) -> DriverError:
         if abs(self._skew_s) > _ACCEPTED_SKEW_S:
             return WrongClock(f"{where}: it refuses us and its clock is {self._skew_s:.0f} s off; set its clock first")
         return WrongCredentials(f"{where}: it refuses user name or password")
-
-
-def _cause(error: BaseException) -> BaseException:
-    """The error inside onvif-zeep's wrapping, which keeps it only as context or argument."""
-    while isinstance(error, onvif.ONVIFError) and error.__context__ is not None:
-        error = error.__context__
-    while isinstance(error, requests.RequestException) and isinstance(error.__context__, DriverError):
-        error = error.__context__
-    return error
-
-
-def _is_refusal(error: BaseException) -> bool:
-    if isinstance(error, zeep.exceptions.TransportError):
-        return error.status_code in (401, 403)
-    if isinstance(error, zeep.exceptions.Fault):
-        words = f"{error.message} {' '.join(str(code) for code in error.subcodes or ())}".lower()
-        return any(
-            word in words for word in ("notauthorized", "not authorized", "unauthorized", "failedauthentication")
-        )
-    return False
 
 
 def _short(text: object) -> str:

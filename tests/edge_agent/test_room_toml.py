@@ -1,0 +1,93 @@
+"""room.toml: a wrong one names file, line, key and what would be right."""
+
+from pathlib import Path
+
+import pytest
+
+from edge_agent.config import load, settings_of
+from edge_agent.errors import WrongConfiguration
+
+GOOD = """\
+site = "38-14797"
+folder = "var"
+
+[broker]
+host = "10.0.0.1"
+password = { file = "broker.secret" }
+
+[[devices]]
+id = "pc-1"
+role = "pc"
+driver = "pc"
+[devices.settings]
+processes = ["zoom"]
+
+[[devices]]
+id = "camera-1"
+role = "camera"
+driver = "camera_onvif"
+poll_s = 10
+[devices.settings]
+host = "192.168.1.64"
+username = "admin"
+password = { env = "CAMERA_PASSWORD" }
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("CAMERA_PASSWORD", "from the environment")
+    (tmp_path / "broker.secret").write_text("from a file\n")
+
+    def make(text: str) -> Path:
+        path = tmp_path / "room.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return make
+
+
+def test_a_good_one_is_read_with_its_secrets(write) -> None:  # type: ignore[no-untyped-def]
+    config = load(write(GOOD))
+    assert config.broker.password == "from a file"
+    assert config.devices[1].poll_s == 10
+    assert settings_of(config.devices[1]).password == "from the environment"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key", "hint"),
+    [
+        ('site = "38-14797"', 'site = "Hạc Thành"', 1, "site", "regex"),
+        ('host = "10.0.0.1"', "host = 7", 5, "broker.host", "Expected `str`"),
+        ('host = "10.0.0.1"', 'host = "a"\nport = 99999', 6, "broker.port", "65535"),
+        ('host = "10.0.0.1"', 'hots = "10.0.0.1"', 5, "broker.hots", "the keys here are: host"),
+        ('host = "10.0.0.1"', 'host = "a"\ncolour = "red"', 6, "broker.colour", "the keys here are: host, port"),
+        ("broker.secret", "no.secret", 6, "broker.password", "cannot be read"),
+        ('driver = "pc"', 'driver = "toaster"', 11, "devices[0].driver", "camera_onvif, pc, ups_nut"),
+        ('role = "camera"', 'role = "ups"', 17, "devices[1].role", "is for the role 'camera'"),
+        ('id = "camera-1"', 'id = "pc-1"', 16, "devices[1].id", "two devices"),
+        ("poll_s = 10", "poll_s = 0", 19, "devices[1].poll_s", ">= 1"),
+        ('username = "admin"', 'user = "admin"', 22, "devices[1].settings.user", "username"),
+        ('host = "192.168.1.64"', 'host = "a b"', 21, "devices[1].settings.host", "regex"),
+        ("CAMERA_PASSWORD", "NO_SUCH_VARIABLE", 23, "devices[1].settings.password", "NO_SUCH_VARIABLE is not set"),
+    ],
+)
+def test_a_wrong_one_says_where_and_what_would_be_right(  # type: ignore[no-untyped-def]
+    write, old: str, new: str, line: int, key: str, hint: str
+) -> None:
+    path = write(GOOD.replace(old, new, 1))
+    with pytest.raises(WrongConfiguration) as wrong:
+        load(path)
+    text = str(wrong.value)
+    assert text.startswith(f"{path}, line {line}, key {key}:"), text
+    assert hint in text, text
+
+
+def test_a_file_that_is_none_says_so(tmp_path: Path, write) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(WrongConfiguration, match="cannot be read"):
+        load(tmp_path / "nothing.toml")
+    with pytest.raises(WrongConfiguration, match="line 1"):
+        load(write("site = \n"))
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(WrongConfiguration, match="UTF-8"):
+        load(tmp_path / "bytes.toml")
