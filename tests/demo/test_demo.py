@@ -38,7 +38,10 @@ def test_the_demo_gets_ready_and_leaves_nothing_behind(broker: str, short_folder
         address = f"http://127.0.0.1:{port}/api/v1"
         sites = {site["id"]: site for site in httpx.get(f"{address}/sites").json()["items"]}
         assert len(sites) == 7 and "this-machine" in sites
-        assert sum(site["verdict"] == "ready" for site in sites.values()) >= 4
+        wait_for(
+            lambda: sum(s["verdict"] == "ready" for s in httpx.get(f"{address}/sites").json()["items"]) >= 4, 30,
+            "the rooms do not get ready",
+        )  # fmt: skip
         assert len(httpx.get(f"{address}/sessions").json()["items"]) == 1
         wait_for(lambda: httpx.get(f"{address}/sites/this-machine").json()["set_up"], 30)
         wait_for(
