@@ -11,9 +11,11 @@ import psutil
 from bench.figure import Figure
 from demo.broker import mosquitto, start_embedded, start_mosquitto
 from demo.processes import Processes, free_port
+from demo.room_toml import room_toml
 from device_drivers.camera_onvif.simulator import SimulatedCamera
 from device_drivers.equipment import EquipmentLoop
 from device_drivers.ups_nut.simulator import SimulatedUps
+from edge_agent.config import BrokerConfig, DeviceConfig, RoomConfig
 from tests.counterparts.waiting import listening
 
 _WARM_S, _MINUTE_S = 30, 60
@@ -44,16 +46,15 @@ def _measure(folder: Path, processes: Processes, equipment: EquipmentLoop) -> It
     equipment.run(camera.plug_in())
     agents = {}
     for name in _AIMS_MB:
-        lines = [
-            f'site = "{name.replace("_", "-")}"\nfolder = "{folder / name}"\n',
-            f'[broker]\nhost = "127.0.0.1"\nport = {port}\n',
-            _device("pc-1", "pc", "pc", {"processes": ["python"]}),
-            _device("ups-1", "ups", "ups_nut", ups.settings()),
+        devices = [
+            DeviceConfig("pc-1", "pc", "pc", settings={"processes": ["python"]}),
+            DeviceConfig("ups-1", "ups", "ups_nut", settings=ups.settings()),
         ]
         if name == "with_camera":
-            lines.append(_device("camera-1", "camera", "camera_onvif", camera.settings()))
+            devices.append(DeviceConfig("camera-1", "camera", "camera_onvif", settings=camera.settings()))
+        site, broker = name.replace("_", "-"), BrokerConfig("127.0.0.1", port)
         config = folder / f"{name}.toml"
-        config.write_text("".join(lines))
+        config.write_text(room_toml(RoomConfig(site, str(folder / name), broker, tuple(devices))))
         command = [sys.executable, "-m", "edge_agent.cli", "run", "--config", str(config)]
         agents[name] = psutil.Process(processes.start(name, command).pid)
     pause = threading.Event()
@@ -64,10 +65,3 @@ def _measure(folder: Path, processes: Processes, equipment: EquipmentLoop) -> It
     for name, agent in agents.items():
         yield Figure(f"agent_memory.{name}", agent.memory_info().rss / 1e6, "MB", "aim", _AIMS_MB[name])
     yield Figure("agent_memory.cpu", cpu_percent, "% of a core", "aim", _CPU_AIM_PERCENT)
-
-
-def _device(name: str, role: str, driver: str, settings: dict[str, object]) -> str:
-    import json
-
-    lines = [f'[[devices]]\nid = "{name}"\nrole = "{role}"\ndriver = "{driver}"\n[devices.settings]\n']
-    return "".join([*lines, *(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())])

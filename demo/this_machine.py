@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 from demo.processes import Processes, free_port
+from demo.room_toml import room_toml
+from edge_agent.config import BrokerConfig, DeviceConfig, RoomConfig
 
 SITE = "this-machine"
+_POLL_S = 5.0
 _UPSD = Path("/lib/nut/upsd")  # /sbin/upsd is Debian's script, which wants /etc/nut
 _DUMMY = Path("/lib/nut/dummy-ups")
 _UPS_DEV = """\
@@ -29,28 +32,24 @@ ups.status: OL CHRG
 def start(processes: Processes, folder: Path, broker_port: int, server_port: int) -> list[str]:
     """Start the room's agent and what it can watch; the names of what could not be had here."""
     missing = []
-    devices = [
-        _device("pc-1", "pc", "pc", {
-            "processes": ["python", "python3", Path(sys.executable).name],
-            "time_url": f"http://127.0.0.1:{server_port}/api/v1/health",
-            "disk": str(folder),
-        })
-    ]  # fmt: skip
+    own = {
+        "processes": ["python", "python3", Path(sys.executable).name], "disk": str(folder),
+        "time_url": f"http://127.0.0.1:{server_port}/api/v1/health",
+    }  # fmt: skip
+    devices = [DeviceConfig("pc-1", "pc", "pc", _POLL_S, settings=own)]
     if _UPSD.exists() and _DUMMY.exists():
-        devices.append(
-            _device("ups-1", "ups", "ups_nut", {"ups": "room", "port": start_upsd(processes, folder / "nut")})
-        )
+        ups = {"ups": "room", "port": start_upsd(processes, folder / "nut")}
+        devices.append(DeviceConfig("ups-1", "ups", "ups_nut", _POLL_S, settings=ups))
     else:
         missing.append("nut-server")
     if importlib.util.find_spec("ipycam") and shutil.which("ffmpeg"):
-        devices.append(_device("camera-1", "camera", "camera_onvif", start_camera(processes, folder / "camera")))
+        camera = start_camera(processes, folder / "camera")
+        devices.append(DeviceConfig("camera-1", "camera", "camera_onvif", _POLL_S, settings=camera))
     else:
         missing.append("ipycam + ffmpeg")
+    config = RoomConfig(SITE, str(folder / "agent"), BrokerConfig("127.0.0.1", broker_port), tuple(devices))
     room = folder / "room.toml"
-    room.write_text(
-        f'site = "{SITE}"\nfolder = "{folder / "agent"}"\n'
-        f'[broker]\nhost = "127.0.0.1"\nport = {broker_port}\n' + "".join(devices)
-    )
+    room.write_text(room_toml(config))
     processes.start("agent", [sys.executable, "-m", "edge_agent.cli", "run", "--config", str(room)])
     return missing
 
@@ -84,9 +83,3 @@ def start_camera(processes: Processes, folder: Path) -> dict[str, object]:
     (folder / "camera.json").write_text(json.dumps(config))
     processes.start("camera", [sys.executable, "-m", "demo.loopback_camera", str(folder / "camera.json"), str(clip)])
     return {"host": "127.0.0.1", "port": port, "username": "admin", "password": "camera"}
-
-
-def _device(name: str, role: str, driver: str, settings: dict[str, object]) -> str:
-    lines = [f'[[devices]]\nid = "{name}"\nrole = "{role}"\ndriver = "{driver}"\npoll_s = 5\n[devices.settings]\n']
-    lines += [f"{key} = {json.dumps(value)}\n" for key, value in settings.items()]
-    return "".join(lines)

@@ -18,6 +18,7 @@ import pytest
 from demo.broker import mosquitto, start_mosquitto
 from demo.processes import Processes, free_port
 from demo.room import SimulatedRoom
+from demo.room_toml import room_toml
 from device_drivers.equipment import EquipmentLoop
 from tests.conftest import need
 from tests.counterparts.fleet import FleetUnderTest
@@ -47,7 +48,8 @@ def test_nothing_is_lost_or_doubled_when_every_part_is_killed_at_random(
     room = SimulatedRoom("38-1", broker_port, tmp_path / "rooms", 1.0)
     room.ups.test_s = 0.7
     equipment.run(room.plug_in())
-    config = _room_toml(room, tmp_path)
+    config = tmp_path / "room.toml"
+    config.write_text(room_toml(room.config()))
 
     def start_agent() -> "subprocess.Popen[bytes]":
         return processes.start("agent", [sys.executable, "-m", "edge_agent.cli", "run", "--config", str(config)])
@@ -118,20 +120,6 @@ def test_nothing_is_lost_or_doubled_when_every_part_is_killed_at_random(
     _check_log(store, tmp_path / "server" / "fleet.db")
     _check_commands(tmp_path / "server" / "fleet.db", asked, room.ups.executed)
     fleet.close()
-
-
-def _room_toml(room: SimulatedRoom, folder: Path) -> Path:
-    config = room.config()
-    lines = [f'site = "38-1"\nfolder = "{config.folder}"\n[broker]\nhost = "127.0.0.1"\nport = {config.broker.port}\n']
-    for device in config.devices:
-        lines.append(
-            f'[[devices]]\nid = "{device.id}"\nrole = "{device.role}"\ndriver = "{device.driver}"\npoll_s = 1\n'
-        )
-        lines.append("[devices.settings]\n")
-        lines += [f"{key} = {json.dumps(value)}\n" for key, value in device.settings.items()]
-    path = folder / "room.toml"
-    path.write_text("".join(lines))
-    return path
 
 
 def _waiting(store: Path) -> int:

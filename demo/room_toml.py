@@ -1,0 +1,21 @@
+"""A room.toml as text, for agents that are started as processes."""
+
+import json
+
+from edge_agent.config import RoomConfig
+
+
+def room_toml(config: RoomConfig) -> str:
+    """The file that `edge_agent.config.load` reads back as this configuration; JSON's strings and numbers are TOML's."""
+    broker = config.broker
+    lines = [
+        f"site = {json.dumps(config.site)}", f"folder = {json.dumps(config.folder)}",
+        "[broker]", f"host = {json.dumps(broker.host)}", f"port = {broker.port}",
+    ]  # fmt: skip
+    for device in config.devices:
+        lines += [
+            "[[devices]]", f'id = "{device.id}"', f'role = "{device.role}"', f'driver = "{device.driver}"',
+            f"poll_s = {device.poll_s}", f"deadline_s = {device.deadline_s}", "[devices.settings]",
+        ]  # fmt: skip
+        lines += [f"{key} = {json.dumps(value)}" for key, value in device.settings.items()]
+    return "\n".join(lines) + "\n"

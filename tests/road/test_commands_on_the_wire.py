@@ -1,0 +1,198 @@
+"""What an agent does with commands, whoever sends them: once, in time, accounted for, also when it is killed."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from demo.processes import Processes
+from demo.room import SimulatedRoom
+from demo.room_toml import room_toml
+from device_drivers.equipment import EquipmentLoop
+from tests.counterparts.waiting import wait_for
+from wire.codec import decode_as, encode
+from wire.ids import uuid7
+from wire.messages import Command, LogBatch, Params, Report, StepEntry
+from wire.topics import Said, Told, topic_of
+
+FINAL = {"succeeded", "failed", "refused", "interrupted"}
+
+
+class Centre:
+    """A centre that only commands and listens; it acknowledges nothing, so the room says its log again and again."""
+
+    def __init__(self, port: int) -> None:
+        self.steps: dict[str, list[StepEntry]] = {}
+        self.reports: list[Report] = []
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, "centre", protocol=paho.MQTTv5)
+        self._client.on_message = self._take
+        self._client.connect("127.0.0.1", port)
+        self._client.subscribe("diemcau/v1/38-1/up/#", qos=1)
+        self._client.loop_start()
+
+    def _take(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
+        if message.topic == topic_of("38-1", Said.REPORT):
+            self.reports.append(decode_as(Report, bytes(message.payload)))
+        elif message.topic == topic_of("38-1", Said.LOG):
+            for entry in decode_as(LogBatch, bytes(message.payload)).entries:
+                if isinstance(entry, StepEntry):
+                    known = self.steps.setdefault(entry.command, [])
+                    if all(entry.n != step.n for step in known):
+                        known.append(entry)
+
+    def say(self, payload: bytes) -> None:
+        self._client.publish(topic_of("38-1", Told.COMMAND), payload, qos=1).wait_for_publish(5)
+
+    def ends(self, command: str, within_s: float = 20.0) -> StepEntry:
+        """The last step of a command, once it is a final one."""
+
+        def last() -> StepEntry | None:
+            steps = self.steps.get(command, [])
+            return steps[-1] if steps and steps[-1].state in FINAL else None
+
+        found = wait_for(last, within_s, f"no end: {self.steps.get(command)}")
+        assert found is not None
+        return found
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+class Watched:
+    """A room with its agent as a process, and the centre's end of its wire."""
+
+    def __init__(self, processes: Processes, equipment: EquipmentLoop, port: int, folder: Path) -> None:
+        self.processes, self.equipment = processes, equipment
+        self.room = SimulatedRoom("38-1", port, folder / "rooms", 1.0)
+        self.room.ups.test_s = 1.0
+        equipment.run(self.room.plug_in())
+        self.config = folder / "room.toml"
+        self.config.write_text(room_toml(self.room.config()))
+        self.centre = Centre(port)
+        self.agent = self.start()
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        before = len(self.centre.reports)
+        command = [sys.executable, "-m", "edge_agent.cli", "run", "--config", str(self.config)]
+        child = self.processes.start("agent", command)
+        wait_for(
+            lambda: any(
+                all(device.state == "ok" for device in report.devices) for report in self.centre.reports[before:]
+            ),
+            20,
+            "the room is not well",
+        )
+        return child
+
+    def kill(self) -> None:
+        self.agent.kill()
+        self.agent.wait()
+        self.processes.forget(self.agent)
+
+
+@pytest.fixture
+def watched(processes: Processes, equipment: EquipmentLoop, mosquitto_port: int, tmp_path: Path) -> Iterator[Watched]:
+    made = Watched(processes, equipment, mosquitto_port, tmp_path)
+    yield made
+    made.centre.close()
+
+
+def command(
+    action: str = "test.battery.start.quick", device: str = "ups-1", params: Params | None = None,
+    starts_s: float = 0.0, ends_s: float = 60.0,
+) -> Command:  # fmt: skip
+    now = datetime.now(UTC)
+    begin, end = now + timedelta(seconds=starts_s), now + timedelta(seconds=ends_s)
+    return Command(uuid7(), device, action, params or {}, begin, end, "test")
+
+
+def test_a_command_that_comes_many_times_is_executed_once(watched: Watched) -> None:
+    asked = command()
+    senders = [threading.Thread(target=watched.centre.say, args=(encode(asked),)) for _ in range(8)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    assert watched.centre.ends(asked.id).state == "succeeded"
+    watched.centre.say(encode(asked))
+    later = command("beeper.mute")
+    watched.centre.say(encode(later))
+    watched.centre.ends(later.id)
+    assert watched.room.ups.executed == ["test.battery.start.quick", "beeper.mute"]
+    assert [step.state for step in watched.centre.steps[asked.id]].count("accepted") == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (lambda: command(starts_s=-120, ends_s=-1), "expired"),
+        (lambda: command(starts_s=3_600, ends_s=3_660), "clock_untrusted"),
+        (lambda: command(device="ups-9"), "unknown_device"),
+        (lambda: command("load.off"), "not_offered"),
+        (lambda: command("go_to_preset", "camera-1", {"preset": "moon"}), "wrong_params"),
+        (lambda: command("go_to_preset", "camera-1"), "wrong_params"),
+    ],
+    ids=["expired", "clock", "device", "action", "value", "missing"],
+)
+def test_a_command_that_cannot_be_right_is_refused_with_its_reason(watched: Watched, asked, reason: str) -> None:  # type: ignore[no-untyped-def]
+    sent = asked()
+    watched.centre.say(encode(sent))
+    end = watched.centre.ends(sent.id)
+    assert (end.state, end.detail) == ("refused", reason)
+    assert watched.room.ups.executed == [] and watched.room.camera.moved_to == ""
+
+
+def test_noise_is_no_command_and_stops_nothing(watched: Watched) -> None:
+    for noise in (b"", b"{}", b"\xff" * 1_000, encode(command())[:-5], b"[" * 50_000):
+        watched.centre.say(noise)
+    asked = command("beeper.mute")
+    watched.centre.say(encode(asked))
+    assert watched.centre.ends(asked.id).state == "succeeded"
+    assert watched.room.ups.executed == ["beeper.mute"]
+
+
+def test_a_killed_agent_ends_its_command_as_interrupted_and_does_not_repeat_it(watched: Watched) -> None:
+    watched.room.ups.test_s = 30.0
+    asked = command()
+    watched.centre.say(encode(asked))
+    wait_for(lambda: watched.room.ups.executed, 10, "it was never begun")
+    watched.kill()
+    watched.agent = watched.start()
+    end = watched.centre.ends(asked.id)
+    assert (end.state, end.detail) == ("interrupted", "agent_stopped")
+    watched.centre.say(encode(asked))
+    later = command("beeper.mute")
+    watched.centre.say(encode(later))
+    watched.centre.ends(later.id)
+    assert watched.room.ups.executed == ["test.battery.start.quick", "beeper.mute"]
+
+
+def test_check_prints_the_room_and_fails_when_a_device_does_not_answer(watched: Watched) -> None:
+    def check(config: Path) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "edge_agent.cli", "--lang", "en", "check", "--config", str(config)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    well = check(watched.config)
+    assert well.returncode == 0, well.stderr
+    assert "Power source" in well.stdout and "mains" in well.stdout and "camera-1" in well.stdout
+    watched.equipment.run(watched.room.ups.unplug())
+    ill = check(watched.config)
+    assert ill.returncode == 1 and "not_answering" in ill.stdout
+    watched.config.write_text("site = 7\n")
+    wrong = check(watched.config)
+    assert wrong.returncode == 2 and f"{watched.config}, line 1, key site" in wrong.stderr
+
+
+def test_describe_lists_what_every_driver_reads_and_does() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "edge_agent.cli", "describe"], capture_output=True, text=True, timeout=60, check=True
+    )
+    for word in ("camera_onvif (camera)", "Khởi động lại camera", "ups_nut (ups)", "power_source", "restart_service"):
+        assert word in ran.stdout
