@@ -6,7 +6,7 @@ from edge_agent.config import RoomConfig
 
 
 def room_toml(config: RoomConfig) -> str:
-    """The file that `edge_agent.config.load` reads back as this configuration; JSON's strings and numbers are TOML's."""
+    """The file that `edge_agent.config.load` reads back as this configuration; a JSON value is TOML too."""
     broker = config.broker
     lines = [
         f"site = {json.dumps(config.site)}", f"folder = {json.dumps(config.folder)}",
