@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 
 from firmware_profiles.loader import blueprints
 from fleet_server.api.application import application
@@ -30,6 +31,7 @@ from wire.times import Clock, SystemClock
 log = logging.getLogger("diemcau.server")
 
 _CONFIG_EVERY_S = 1.0
+_SITES_EVERY_S = 5.0
 
 
 @asynccontextmanager
@@ -52,6 +54,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         Timers(fleet, database).run,
         Deadlines(database, commands, clock).run,
         lambda: _tell_config(server),
+        lambda: _notice_sites(server),
     ]
     try:
         async with asyncio.TaskGroup() as group:
@@ -85,14 +88,29 @@ async def _forever(part: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _tell_config(server: Server) -> None:
-    """Each new connection: tell every room how it should be. The broker keeps it for rooms that are away."""
-    told = -1
+    """On each new connection tell every room how it should be. The broker keeps it for rooms that are away."""
+    breaks, told = -1, set[str]()
     while True:
-        breaks = server.link.breaks
-        if server.link.is_connected and breaks != told:
-            told = breaks
-            for site, entry in server.fleet.entries.items():
-                if blueprint := blueprints().get(entry.site.kind):
-                    wanted = {"interval_s": blueprint.report_interval_s}
-                    server.link.say_config(site, msgspec.convert(wanted | {"revision": revision_of(wanted)}, Config))
+        if server.link.breaks != breaks:
+            breaks, told = server.link.breaks, set()
+        for site, entry in server.fleet.entries.items() if server.link.is_connected else ():
+            if site not in told and (blueprint := blueprints().get(entry.site.kind)):
+                told.add(site)
+                wanted = {"interval_s": blueprint.report_interval_s}
+                server.link.say_config(site, msgspec.convert(wanted | {"revision": revision_of(wanted)}, Config))
         await asyncio.sleep(_CONFIG_EVERY_S)
+
+
+async def _notice_sites(server: Server) -> None:
+    """Sites may be imported while we run."""
+    failing = False
+    while True:
+        await asyncio.sleep(_SITES_EVERY_S)
+        try:
+            if await server.fleet.take_new_sites():
+                server.link.hear_again()
+            failing = False
+        except SQLAlchemyError as error:
+            if not failing:
+                log.error("sites_unreadable error=%s", error)
+            failing = True

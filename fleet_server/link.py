@@ -54,6 +54,10 @@ class FleetLink:
         self._stop.set()
         await asyncio.to_thread(self._thread.join, 5)
 
+    def hear_again(self) -> None:
+        """Connect anew: what rooms that were unknown until now have retained comes again."""
+        self._session.reconnect()
+
     async def batch(self, most: int = MOST_UNACKNOWLEDGED) -> list[Received]:
         """What has come, at least one message; or nothing when the connection came or went."""
         if not self._waiting:

@@ -53,9 +53,14 @@ def has(key: str) -> bool:
 
 
 def check_message(lang: Lang, check: str, key: str, params: Mapping[str, Any]) -> str:
-    """What a check says: its own text, or the one that every check may use."""
+    """What a check says."""
+    return translate(lang, check_key(check, key), **params)
+
+
+def check_key(check: str, key: str) -> str:
+    """The key of a check's own text, or of the one that every check may use."""
     own = f"checks.{check}.{key}"
-    return translate(lang, own if has(own) else f"checks.{key}", **params)
+    return own if has(own) else f"checks.{key}"
 
 
 def number(lang: Lang, value: float) -> str:

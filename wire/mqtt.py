@@ -85,6 +85,7 @@ class MqttSession:
         self._most_unacknowledged = most_unacknowledged
         self._client: paho.Client | None = None
         self._up = threading.Event()
+        self._again = threading.Event()
         self.faults = 0
         """Errors caught at a callback's edge: each would have ended paho's thread."""
 
@@ -119,6 +120,10 @@ class MqttSession:
             properties.MessageExpiryInterval = expiry_s
         return client.publish(topic, payload, qos=1, retain=retain, properties=properties).rc == paho.MQTT_ERR_SUCCESS
 
+    def reconnect(self) -> None:
+        """Leave and come back, so that the broker says again what it retains."""
+        self._again.set()
+
     def _one_connection(self, stop: threading.Event, beat: Callable[[], None]) -> str:
         """Serve one connection to its end. The reason when it never came up, else nothing."""
         client = self._new_client()
@@ -135,7 +140,8 @@ class MqttSession:
                 clean_start=False,
                 properties=properties,
             )
-            while not stop.is_set():
+            self._again.clear()
+            while not stop.is_set() and not self._again.is_set():
                 result = client.loop(timeout=0.5)
                 beat()
                 was_up = was_up or self._up.is_set()

@@ -73,18 +73,23 @@ class Fleet:
 
     async def load(self) -> None:
         """Take the sites and their newest rows from the database."""
-        rows = await self._database.read(all_sites)
         states = {state.site: state for state in await self._database.read(all_states)}
         self.learn()
-        known = dict(self.entries)
-        self.entries = {
-            row.id: known[row.id]
-            if row.id in known and known[row.id].site == row
-            else self._loaded(row, states.get(row.id))
-            for row in rows
-        }
+        self.entries = {row.id: self._loaded(row, states.get(row.id)) for row in await self._database.read(all_sites)}
         self.moved.update(self.entries)
         self.timer_moved.set()
+
+    async def take_new_sites(self) -> bool:
+        """Take in sites that were imported, or corrected, since the last look; whether one of them is new."""
+        async with self.lock:
+            rows = await self._database.read(all_sites)
+            changed = [row for row in rows if row.id not in self.entries or self.entries[row.id].site != row]
+            known = {row.id: self.entries[row.id] for row in changed if row.id in self.entries}
+            self.replace(
+                msgspec.structs.replace(known[row.id], site=row) if row.id in known else self._loaded(row, None)
+                for row in changed
+            )
+            return len(known) < len(changed)
 
     def judged(self, entry: SiteEntry, room: Room, **raw: bytes) -> SiteEntry:
         """The entry with another room, judged now."""

@@ -29,12 +29,15 @@ class FleetUnderTest:
         self.address = f"http://127.0.0.1:{self.port}"
         self._command = [sys.executable, "-m", "fleet_server.cli", "--folder", str(folder)]
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "sites.csv").write_text(SITES + more_sites, encoding="utf-8")
-        subprocess.run(
-            [*self._command, "sites", "import", str(folder / "sites.csv")], check=True, capture_output=True, timeout=60
-        )
+        self.import_sites(SITES + more_sites)
         self.client = httpx.Client(base_url=f"{self.address}/api/v1", timeout=10)
         self.child: subprocess.Popen[bytes] | None = None
+
+    def import_sites(self, rows: str) -> None:
+        """Import a CSV file of sites."""
+        file = self.folder / "sites.csv"
+        file.write_text(rows, encoding="utf-8")
+        subprocess.run([*self._command, "sites", "import", str(file)], check=True, capture_output=True, timeout=60)
 
     def start(self, within_s: float = 30.0) -> None:
         """Start it and wait until it is well."""

@@ -114,6 +114,28 @@ def test_an_older_report_changes_nothing_when_it_comes_late(fleet: FleetUnderTes
         room.leave()
 
 
+def test_a_room_is_offline_at_once_when_its_agent_is_stopped_in_order(
+    fleet: FleetUnderTest, room: RoomUnderTest
+) -> None:
+    """A clean stop says so itself; only a room that is lost waits for its last will."""
+    fleet.wait_until("38-1", verdict="ready")
+    wait_for(lambda: not fleet.health()["learning"], 20)
+    room.stop()
+    fleet.wait_until("38-1", verdict="offline", within_s=5)
+    room.start()
+    fleet.wait_until("38-1", verdict="ready", within_s=15)
+
+
+def test_a_site_that_is_imported_while_the_server_runs_is_seen(
+    fleet: FleetUnderTest, new_room: Callable[..., RoomUnderTest]
+) -> None:
+    new_room("38-4").start()
+    rows = (fleet.folder / "sites.csv").read_text(encoding="utf-8") + "38-4,,Xã Mới,commune,38-hub,20,105,5,5\n"
+    fleet.import_sites(rows)
+    wait_for(lambda: fleet.client.get("/sites/38-4").status_code == 200, 10)
+    fleet.wait_until("38-4", verdict="ready", within_s=25)
+
+
 def test_the_agent_keeps_what_happened_when_the_line_is_down(fleet: FleetUnderTest, room: RoomUnderTest) -> None:
     fleet.wait_until("38-1", verdict="ready")
     room.cut_line()

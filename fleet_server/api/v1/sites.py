@@ -12,7 +12,7 @@ from fleet_server.api.problems import problems
 from fleet_server.domain.readiness import Verdict
 from fleet_server.errors import NotFound
 from fleet_server.state.fleet import SiteEntry
-from fleet_server.texts import Lang
+from fleet_server.texts import Lang, check_key
 from fleet_server.views import devices_of, label_of, message, moment, sentence, unit_of, worst_first
 
 router = APIRouter(tags=["sites"])
@@ -164,7 +164,7 @@ def checks_out(lang: Lang, entry: SiteEntry, now: float) -> list[CheckOut]:
             required_check=check.counts, observed=check.observed, required=check.required, unit=unit_of(check),
             age_s=round(now - check.seen_at, 1) if check.seen_at is not None else None,
             message=MessageOut(
-                key=f"checks.{check.check}.{check.key}", params=dict(check.params), text=message(lang, check, entry)
+                key=check_key(check.check, check.key), params=dict(check.params), text=message(lang, check, entry)
             ),
         )
         for check in worst_first(entry.judgement.checks)
