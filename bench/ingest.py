@@ -1,7 +1,9 @@
 """Reports of 64 readings a second from Mosquitto to committed state and verdict, beside a bare paho subscriber.
 
 Both take the same bytes from the same broker, one after the other; each is its own process. The sender writes prepacked
-packets to a socket, QoS 1, with a bounded number unacknowledged.
+packets to a socket, QoS 1, with a bounded number unacknowledged. Of one room's reports that wait together only the
+newest is decoded and judged: `ingest` is a province's rooms that all send without a pause, where most are spared so,
+`ingest.each_judged` is every commune of the country once or twice in a batch, where hardly any is.
 """
 
 import socket
@@ -28,7 +30,9 @@ from wire.ids import uuid7
 from wire.messages import About, Report
 from wire.topics import topic_of
 
-_SITES, _EACH, _WINDOW = 167, 120, 800
+_WINDOW = 800
+_LOADS = {"ingest": (167, 600), "ingest.each_judged": (3321, 20)}
+"""Sites, and reports of each."""
 _COUNTER = """
 import sys, time
 import paho.mqtt.client as paho
@@ -64,20 +68,21 @@ def measure() -> Iterator[Figure]:
         try:
             start_mosquitto(processes, program, folder / "broker", port)
             listening(port)
-            bare = _rate_of_bare(port)
-            ours = _rate_of_server(processes, port, folder)
+            for figure, (sites, each) in _LOADS.items():
+                bare = _rate_of_bare(port, sites, each)
+                ours = _rate_of_server(processes, port, folder / figure, sites, each)
+                yield Figure(figure, ours, "reports/s", "bare paho subscriber", bare)
         finally:
             processes.end()
-    yield Figure("ingest", ours, "reports/s", "bare paho subscriber", bare)
 
 
-def _rate_of_bare(port: int) -> float:
-    count = _SITES * _EACH
+def _rate_of_bare(port: int, sites: int, each: int) -> float:
+    count = sites * each
     child = subprocess.Popen([sys.executable, "-c", _COUNTER, str(port), str(count)], stdout=subprocess.PIPE)
     assert child.stdout is not None
     child.stdout.readline()
     began_s = time.perf_counter()
-    _send(port, _packets("bare"))
+    _send(port, _packets("bare", sites, each))
     child.stdout.readline()
     took_s = time.perf_counter() - began_s
     child.kill()
@@ -85,25 +90,26 @@ def _rate_of_bare(port: int) -> float:
     return count / took_s
 
 
-def _rate_of_server(processes: Processes, port: int, folder: Path) -> float:
-    rows = "".join(f"s-{number},,Site {number},commune,38-hub,19,105,5,5\n" for number in range(_SITES))
-    fleet = FleetUnderTest(processes, port, folder / "server", rows)
+def _rate_of_server(processes: Processes, port: int, folder: Path, sites: int, each: int) -> float:
+    rows = "".join(f"s-{number},,Site {number},commune,38-hub,19,105,5,5\n" for number in range(sites))
+    fleet = FleetUnderTest(processes, port, folder, rows)
     fleet.start()
     about = _wide_about()
-    _send(port, [_publish(topic_of(f"s-{n}", About.kind), encode(about), n + 1) for n in range(_SITES)])
-    packets = _packets("s")
+    _send(port, [_publish(topic_of(f"s-{n}", About.kind), encode(about), n + 1) for n in range(sites)])
+    packets = _packets("s", sites, each)
 
     def last_is_in() -> bool:
-        site = httpx.get(f"{fleet.address}/api/v1/sites/s-{_SITES - 1}").json()
-        return any(r["key"] == "cpu" and r["value"] == float(_EACH - 1) for d in site["devices"] for r in d["readings"])
+        site = httpx.get(f"{fleet.address}/api/v1/sites/s-{sites - 1}").json()
+        return any(r["key"] == "cpu" and r["value"] == float(each - 1) for d in site["devices"] for r in d["readings"])
 
-    wait_for(lambda: fleet.site(f"s-{_SITES - 1}")["set_up"], 20)
+    wait_for(lambda: fleet.site(f"s-{sites - 1}")["set_up"], 20)
     began_s = time.perf_counter()
     _send(port, packets)
     wait_for(last_is_in, 120)
     took_s = time.perf_counter() - began_s
+    fleet.kill()
     fleet.close()
-    return _SITES * _EACH / took_s
+    return sites * each / took_s
 
 
 def _wide_about() -> About:
@@ -115,12 +121,12 @@ def _wide_about() -> About:
     return About(revision_of((devices, about.readings)), devices, about.readings)
 
 
-def _packets(prefix: str) -> list[bytes]:
+def _packets(prefix: str, sites: int, each: int) -> list[bytes]:
     """Reports of all sites in turn, each round a little different, numbered."""
-    about, boots = _wide_about(), [uuid7() for _ in range(_SITES)]
+    about, boots = _wide_about(), [uuid7() for _ in range(sites)]
     found = []
-    for number in range(_EACH):
-        for site in range(_SITES):
+    for number in range(each):
+        for site in range(sites):
             single = report_of_room(about, boots[site], number + 1, cpu=float(number))
             twice = single.devices + tuple(
                 msgspec.structs.replace(known, id=known.id.replace("-1", "-2")) for known in single.devices

@@ -15,7 +15,7 @@ persistence true
 persistence_location {folder}/
 autosave_interval 5
 autosave_on_changes false
-max_inflight_messages 2000
+max_inflight_messages 4000
 max_queued_messages 100000
 max_packet_size 70000
 log_type error
@@ -26,7 +26,7 @@ id = 0
 [router]
 id = 0
 max_connections = 10000
-max_outgoing_packet_count = 2000
+max_outgoing_packet_count = 4000
 max_segment_size = 104857600
 max_segment_count = 10
 [v5.1]
@@ -36,7 +36,7 @@ next_connection_delay_ms = 1
 [v5.1.connections]
 connection_timeout_ms = 60000
 max_payload_size = 70000
-max_inflight_count = 2000
+max_inflight_count = 4000
 dynamic_filters = true
 """
 

@@ -112,7 +112,7 @@ class Agent:
             except WireError as error:
                 self.unreadable += 1
                 log.warning("message_unreadable topic=%s error=%s", received.topic[:120], error)
-            received.acknowledge()
+            self._link.acknowledge(received)
             self._reporter.wake()
 
     def _take(self, received: Received) -> None:

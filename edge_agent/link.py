@@ -59,6 +59,10 @@ class RoomLink:
         """Publish entries of the log."""
         return self._say(batch)
 
+    def acknowledge(self, received: Received) -> None:
+        """Tell the broker that this is stored, or done with."""
+        self._session.acknowledge((received,))
+
     def _changed(self, up: bool) -> None:
         if up:
             self._say(Presence("online", self._version, self._boot_id), retain=True)

@@ -10,9 +10,9 @@ from wire.messages import Ack, Command, Config
 from wire.mqtt import Broker, MqttSession, Received
 from wire.topics import ALL_ROOMS, topic_of
 
-MOST_UNACKNOWLEDGED = 2_000
+MOST_UNACKNOWLEDGED = 4_000
 CLIENT_ID = "fleet-server"
-_BUSY, _LINGER_S = 64, 0.02
+_BUSY, _LINGER_S = 64, 0.1
 """After a batch so large the next may gather for so long: a room's newer report then spares us its older one."""
 
 
@@ -70,6 +70,10 @@ class FleetLink:
         found = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
         self._is_busy = len(found) >= _BUSY
         return found
+
+    def acknowledge(self, stored: list[Received]) -> None:
+        """Tell the broker that these are stored."""
+        self._session.acknowledge(stored)
 
     def say_ack(self, site: str, ack: Ack) -> bool:
         """Tell a room what has been committed."""

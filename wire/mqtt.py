@@ -11,7 +11,8 @@ import logging
 import random
 import ssl
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -26,6 +27,7 @@ log = logging.getLogger("diemcau.mqtt")
 
 _MAX_PACKET_BYTES = 70_000
 _SESSION_S = 3600
+_BURST = 64
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 
 
@@ -51,7 +53,7 @@ class Will(Struct, frozen=True):
 
 
 class Received(Struct, frozen=True, gc=False):
-    """One message; `acknowledge` it once it is stored, or the broker sends it again."""
+    """One message; the session must `acknowledge` it once it is stored, or the broker sends it again."""
 
     topic: str
     payload: bytes
@@ -59,10 +61,6 @@ class Received(Struct, frozen=True, gc=False):
     expiry_left_s: int | None
     client: paho.Client
     packet_id: int
-
-    def acknowledge(self) -> None:
-        """Tell the broker that it may forget the message; on a connection that has gone this does nothing."""
-        self.client.ack(self.packet_id, 1)
 
 
 class MqttSession:
@@ -86,6 +84,9 @@ class MqttSession:
         self._client: paho.Client | None = None
         self._up = threading.Event()
         self._again = threading.Event()
+        self._heard = 0
+        self._stored: deque[Received] = deque()
+        self._acknowledging = threading.Lock()
         self.faults = 0
         """Errors caught at a callback's edge: each would have ended paho's thread."""
 
@@ -120,6 +121,15 @@ class MqttSession:
             properties.MessageExpiryInterval = expiry_s
         return client.publish(topic, payload, qos=1, retain=retain, properties=properties).rc == paho.MQTT_ERR_SUCCESS
 
+    def acknowledge(self, stored: Iterable[Received]) -> None:
+        """Tell the broker, in their order, that it may forget these; for a connection that has gone this does nothing.
+
+        The caller sends the first, which wakes the running thread to send the others: handing the interpreter to
+        and fro for each of a thousand costs more than all else that is done for them.
+        """
+        self._stored.extend(stored)
+        self._say_stored(most=1)
+
     def reconnect(self) -> None:
         """Leave and come back, so that the broker says again what it retains."""
         self._again.set()
@@ -142,7 +152,7 @@ class MqttSession:
             )
             self._again.clear()
             while not stop.is_set() and not self._again.is_set():
-                result = client.loop(timeout=0.5)
+                result = self._serve(client)
                 beat()
                 was_up = was_up or self._up.is_set()
                 if result != paho.MQTT_ERR_SUCCESS:
@@ -161,6 +171,20 @@ class MqttSession:
                 client.disconnect()
             self._down()
         return "" if was_up else reason
+
+    def _serve(self, client: paho.Client) -> paho.MQTTErrorCode:
+        """Wait for the line, take what it has in one go, and acknowledge what has been stored."""
+        heard, result = self._heard, client.loop(timeout=0.5)
+        until = heard + _BURST
+        while result == paho.MQTT_ERR_SUCCESS and heard < self._heard < until:
+            heard, result = self._heard, client.loop_read()
+        self._say_stored()
+        return result
+
+    def _say_stored(self, most: int = _BURST * 4) -> None:
+        with self._acknowledging:
+            for received in (self._stored.popleft() for _ in range(min(most, len(self._stored)))):
+                received.client.ack(received.packet_id, 1)
 
     def _new_client(self) -> paho.Client:
         client = paho.Client(
@@ -186,6 +210,7 @@ class MqttSession:
 
     def _say_goodbye(self, client: paho.Client) -> None:
         """Let what was published last go out, then disconnect in order."""
+        self._say_stored()
         for _ in range(20):
             if not client.want_write() or client.loop(timeout=0.05) != paho.MQTT_ERR_SUCCESS:
                 break
@@ -209,6 +234,7 @@ class MqttSession:
         self._guarded(lambda: self._connected(True))
 
     def _on_message(self, client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        self._heard += 1
         expiry = getattr(message.properties, "MessageExpiryInterval", None)
         received = Received(message.topic, bytes(message.payload), message.retain, expiry, client, message.mid)
         try:

@@ -91,8 +91,7 @@ class Ingest:
             if rows or intake.logs:
                 await self._database.write(commit)
             self._fleet.replace(intake.entries.values())
-        for received in batch:
-            received.acknowledge()
+        self._link.acknowledge(batch)
         for site, ack in acks.items():
             self._link.say_ack(site, ack)
         for site, command, state in told:

@@ -30,7 +30,7 @@ class End:
             raise RuntimeError("a receiver that fails")
         self.heard.append(received)
         if self.answer:
-            received.acknowledge()
+            self.session.acknowledge((received,))
 
     def up(self) -> "End":
         wait_for(lambda: self.session.is_connected, 15, "not connected")
