@@ -15,14 +15,14 @@ Label = Annotated[str, Meta(min_length=1, max_length=200)]
 ReadingType = Literal["number", "bool", "text", "choice"]
 
 
-class Text(Struct, frozen=True):
+class Text(Struct, frozen=True, gc=False):
     """One text in both languages."""
 
     vi: Label
     en: Label
 
 
-class ReadingSpec(Struct, frozen=True, omit_defaults=True):
+class ReadingSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """One thing that a driver observes."""
 
     key: Name
@@ -40,7 +40,7 @@ class ReadingSpec(Struct, frozen=True, omit_defaults=True):
     label: Text | None = None
 
 
-class ParamSpec(Struct, frozen=True, omit_defaults=True):
+class ParamSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """One parameter of an action."""
 
     name: Name
@@ -52,7 +52,7 @@ class ParamSpec(Struct, frozen=True, omit_defaults=True):
     label: Text | None = None
 
 
-class ActionSpec(Struct, frozen=True, omit_defaults=True):
+class ActionSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """One thing that a device can do."""
 
     action: Name

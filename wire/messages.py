@@ -40,7 +40,7 @@ class Presence(Struct, frozen=True):
     schema: Literal[1] = 1
 
 
-class DeviceAbout(Struct, frozen=True, omit_defaults=True):
+class DeviceAbout(Struct, frozen=True, gc=False, omit_defaults=True):
     """One device of a room: what it is and which actions it offers now."""
 
     id: DeviceId
@@ -53,7 +53,7 @@ class DeviceAbout(Struct, frozen=True, omit_defaults=True):
     actions: Annotated[tuple[ActionSpec, ...], Meta(max_length=64)] = ()
 
 
-class About(Struct, frozen=True):
+class About(Struct, frozen=True, gc=False):
     """What a room consists of. `readings` holds, for each driver in use, what it observes."""
 
     kind: ClassVar[Kind] = Said.ABOUT
@@ -63,7 +63,7 @@ class About(Struct, frozen=True):
     schema: Literal[1] = 1
 
 
-class Reading(Struct, frozen=True, array_like=True):
+class Reading(Struct, frozen=True, gc=False, array_like=True):
     """One observed value: `[key, value, age in seconds when it was sent]`; its unit stands in `about`."""
 
     key: Name
@@ -71,7 +71,7 @@ class Reading(Struct, frozen=True, array_like=True):
     age_s: Seconds
 
 
-class DeviceReport(Struct, frozen=True, omit_defaults=True):
+class DeviceReport(Struct, frozen=True, gc=False, omit_defaults=True):
     """One device at one moment. In any state but `ok` the readings are the last ones seen, at their age."""
 
     id: DeviceId
@@ -82,7 +82,7 @@ class DeviceReport(Struct, frozen=True, omit_defaults=True):
     readings: Annotated[tuple[Reading, ...], Meta(max_length=128)] = ()
 
 
-class Report(Struct, frozen=True):
+class Report(Struct, frozen=True, gc=False):
     """A whole room at one moment. The newest `(boot_id, seq)` replaces every other."""
 
     kind: ClassVar[Kind] = Said.REPORT

@@ -21,7 +21,7 @@ class Outcome(StrEnum):
     WAIVED = "waived"
 
 
-class Finding(Struct, frozen=True):
+class Finding(Struct, frozen=True, gc=False):
     """An outcome with the message that explains it; `observed` and `required` are what was compared."""
 
     outcome: Outcome

@@ -30,7 +30,7 @@ class Verdict(StrEnum):
     OFFLINE = "offline"
 
 
-class Room(Struct, frozen=True):
+class Room(Struct, frozen=True, gc=False):
     """What the server has of a room."""
 
     present: bool
@@ -40,7 +40,7 @@ class Room(Struct, frozen=True):
     """When the server itself received the report, less what it waited on its way; None: it is no evidence."""
 
 
-class CheckResult(Struct, frozen=True):
+class CheckResult(Struct, frozen=True, gc=False):
     """One check over one device."""
 
     check: str
@@ -57,7 +57,7 @@ class CheckResult(Struct, frozen=True):
     """Required: its fail makes the site not ready."""
 
 
-class Judgement(Struct, frozen=True):
+class Judgement(Struct, frozen=True, gc=False):
     """A site at one moment."""
 
     verdict: Verdict

@@ -20,7 +20,7 @@ from wire.messages import About, Report
 from wire.times import Clock
 
 
-class SiteEntry(Struct, frozen=True):
+class SiteEntry(Struct, frozen=True, gc=False):
     """One site as the server has it now."""
 
     site: SiteRow
