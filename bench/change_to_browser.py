@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from bench.figure import Figure, percentile
-from demo.broker import mosquitto, start_embedded, start_mosquitto
+from demo.broker import start_any
 from demo.processes import Processes, free_port
 from device_drivers.equipment import EquipmentLoop
 from tests.counterparts.fleet import FleetUnderTest
@@ -41,11 +41,8 @@ def measure() -> Iterator[Figure]:
 
 
 def _measure(folder: Path, processes: Processes, equipment: EquipmentLoop) -> list[float]:
-    port, program = free_port(), mosquitto()
-    if program:
-        start_mosquitto(processes, program, folder / "broker", port)
-    else:
-        start_embedded(processes, folder / "broker", port)
+    port = free_port()
+    start_any(processes, folder / "broker", port)
     listening(port)
     sites = [f"s-{number}" for number in range(_ROOMS)]
     rows = "".join(f"{site},,Site,commune,38-hub,19,105,5,5\n" for site in sites)

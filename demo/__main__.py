@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from demo import this_machine
-from demo.broker import mosquitto, start_embedded, start_mosquitto
+from demo.broker import start_any, start_embedded
 from demo.processes import Processes, free_port, wait_listening
 from demo.story import story_of
 
@@ -59,11 +59,8 @@ def main() -> int:
 def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
     sites = _sites(given.sites, folder)
     broker_port = free_port()
-    program = mosquitto() if given.broker == "auto" else None
-    if program:
-        start_mosquitto(processes, program, folder / "broker", broker_port)
-    else:
-        start_embedded(processes, folder / "broker", broker_port)
+    start_broker = start_any if given.broker == "auto" else start_embedded
+    start_broker(processes, folder / "broker", broker_port)
     server = [sys.executable, "-m", "fleet_server.cli", "--folder", str(folder / "server")]
     for kind, file in (("sites", folder / "sites.csv"), ("map", _DATA / "schematic.geojson")):
         subprocess.run([*server, kind, "import", str(file)], check=True, stdout=subprocess.DEVNULL)

@@ -46,6 +46,16 @@ def mosquitto() -> str | None:
     return shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto")
 
 
+def start_any(processes: Processes, folder: Path, port: int) -> bool:
+    """Mosquitto where this machine has it, else the embedded broker; whether it is Mosquitto."""
+    program = mosquitto()
+    if program is None:
+        start_embedded(processes, folder, port)
+        return False
+    start_mosquitto(processes, program, folder, port)
+    return True
+
+
 def start_mosquitto(processes: Processes, program: str, folder: Path, port: int) -> "subprocess.Popen[bytes]":
     """Mosquitto on the loopback interface."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

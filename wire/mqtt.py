@@ -172,7 +172,7 @@ class MqttSession:
             self._down()
         return "" if was_up else reason
 
-    def _serve(self, client: paho.Client) -> paho.MQTTErrorCode:
+    def _serve(self, client: paho.Client) -> int:
         """Wait for the line, take what it has in one go, and acknowledge what has been stored."""
         heard, result = self._heard, client.loop(timeout=0.5)
         until = heard + _BURST

@@ -12,8 +12,9 @@ from msgspec import Meta, Struct
 
 from device_drivers.camera_onvif.border import cause_of, foreign_errors_of
 from device_drivers.camera_onvif.frame import FrameNumbers, numbers_of
+from device_drivers.camera_onvif.layout import Layout, look_round
 from device_drivers.camera_onvif.soap import Services
-from device_drivers.driver import GONE, Driver, Identity, Observation, Progress
+from device_drivers.driver import GONE, Driver, Observation, Progress
 from device_drivers.errors import (
     ActFailed,
     BadAnswer,
@@ -45,21 +46,6 @@ class CameraSettings(Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: Annotated[float, Meta(gt=0, le=30)] = 3.0
 
 
-class _Layout(Struct, frozen=True):
-    """What changes only when the camera does: who it is, where its services are, what it offers."""
-
-    identity: Identity
-    profiles: int
-    width: float | None
-    height: float | None
-    stream: str | None
-    snapshot: str | None
-    ptz: str | None
-    profile: str
-    presets: tuple[str, ...]
-    has_ntp: bool
-
-
 class CameraOnvif(Driver):
     """One camera. A call to it ends within `timeout_s` seconds or raises DriverError."""
 
@@ -71,7 +57,7 @@ class CameraOnvif(Driver):
         self._services = Services(
             settings.host, settings.port, settings.username, settings.password, settings.timeout_s
         )
-        self._layout: _Layout | None = None
+        self._layout: Layout | None = None
         self._looked_s = 0.0
         self._skew_s = 0.0
         self._refused: set[str] = set()
@@ -175,65 +161,13 @@ class CameraOnvif(Driver):
             self._services.skew = skew
             self._services.forget()
 
-    def _known_layout(self) -> _Layout:
+    def _known_layout(self) -> Layout:
         now_s = self.clock.monotonic()
         if self._layout is None or now_s - self._looked_s > _LOOK_ROUND_EVERY_S:
-            self._layout, self._looked_s = self._look_round(), now_s
+            self._layout, self._looked_s = look_round(self._services, self.settings.path), now_s
         return self._layout
 
-    def _look_round(self) -> _Layout:
-        device = self._services.service("devicemgmt", self.settings.path)
-        who = device.GetDeviceInformation()
-        has = device.GetCapabilities({"Category": "All"})
-        media = self._services.service("media", has.Media.XAddr if has.Media else self.settings.path)
-        profiles = media.GetProfiles() or []
-        if not profiles:
-            raise BadAnswer(f"{self.settings.host}: the camera has no media profile")
-        first = profiles[0]
-        video = first.VideoEncoderConfiguration
-        stream = self._optional(
-            lambda: (
-                media.GetStreamUri(
-                    {
-                        "StreamSetup": {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}},
-                        "ProfileToken": first.token,
-                    }
-                ).Uri
-            )
-        )
-        ptz = has.PTZ.XAddr if has.PTZ else None
-        presets: list[str] = []
-        if ptz and first.PTZConfiguration is not None:
-            listed = self._optional(
-                lambda: self._services.service("ptz", ptz).GetPresets({"ProfileToken": first.token})
-            )
-            presets = [str(preset.token) for preset in listed or () if preset.token]
-        return _Layout(
-            identity=Identity(
-                make=_short(who.Manufacturer), model=_short(who.Model),
-                serial=_short(who.SerialNumber), firmware=_short(who.FirmwareVersion),
-            ),
-            profiles=len(profiles),
-            width=float(video.Resolution.Width) if video and video.Resolution else None,
-            height=float(video.Resolution.Height) if video and video.Resolution else None,
-            stream=_without_password(stream),
-            snapshot=self._optional(lambda: media.GetSnapshotUri({"ProfileToken": first.token}).Uri),
-            ptz=ptz,
-            profile=first.token,
-            presets=tuple(presets[:64]),
-            has_ntp=self._optional(device.GetNTP) is not None,
-        )  # fmt: skip
-
-    def _optional(self, ask: Any) -> Any:
-        """What a camera may lack: None when it says that it does not have it."""
-        try:
-            return ask()
-        except onvif.ONVIFError as error:
-            if isinstance(cause_of(error), zeep.exceptions.Fault | zeep.exceptions.XMLParseError | ValueError):
-                return None
-            raise
-
-    def _look_at_frame(self, layout: _Layout) -> FrameNumbers | None:
+    def _look_at_frame(self, layout: Layout) -> FrameNumbers | None:
         if layout.snapshot is None:
             return None
         with suppress(BadAnswer), self._border():
@@ -249,7 +183,7 @@ class CameraOnvif(Driver):
             self._frame = (frame.fingerprint, now_s)
         return round(now_s - self._frame[1], 1)
 
-    def _actions(self, layout: _Layout) -> tuple[ActionSpec, ...]:
+    def _actions(self, layout: Layout) -> tuple[ActionSpec, ...]:
         offered = []
         for spec in description_of("camera_onvif").actions:
             if spec.action in self._refused or (spec.action == "set_ntp" and not layout.has_ntp):
@@ -282,17 +216,6 @@ class CameraOnvif(Driver):
         if abs(self._skew_s) > _ACCEPTED_SKEW_S:
             return WrongClock(f"{where}: it refuses us and its clock is {self._skew_s:.0f} s off; set its clock first")
         return WrongCredentials(f"{where}: it refuses user name or password")
-
-
-def _short(text: object) -> str:
-    return str(text or "").strip()[:120]
-
-
-def _without_password(address: str | None) -> str | None:
-    if address is None:
-        return None
-    scheme, mark, rest = address.partition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}"[:300]
 
 
 def _is_ipv4(text: str) -> bool:

@@ -1,6 +1,6 @@
 """ONVIF services of one camera over a transport that keeps to one host, one deadline and a bounded size.
 
-The WSDL files are parsed once a process and shared by all cameras: a parsed service costs some 10 MB and 60 ms.
+The WSDL files are parsed once a process and shared by all cameras.
 """
 
 import io
@@ -21,6 +21,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 from zeep.transports import Transport
 
+from device_drivers.camera_onvif.surface import OPERATIONS, Surface
 from device_drivers.errors import BadAnswer, NotAnswering, WrongCredentials
 
 _MAX_SOAP_BYTES = 1 << 20
@@ -90,7 +91,7 @@ class Services:
                 settings=_settings(),
             )
             self._made[name] = onvif.ONVIFService(
-                self.here(path), self._username, self._password, str(_wsdl(name)),
+                self.here(path), self._username, self._password, str(wsdl_of(name)),
                 zeep_client=client, binding_name=f"{{{SERVICES[name]['ns']}}}{SERVICES[name]['binding']}",
             )  # fmt: skip
         return self._made[name]
@@ -129,8 +130,13 @@ class Services:
 
 @cache
 def _document(name: str) -> Any:
-    transport: Any = Transport()
-    return zeep.wsdl.Document(str(_wsdl(name)), transport, settings=_settings())
+    transport: Any = _surface()
+    return zeep.wsdl.Document(str(wsdl_of(name)), transport, settings=_settings())
+
+
+@cache
+def _surface() -> Surface:
+    return Surface({wsdl_of(name): operations for name, operations in OPERATIONS.items()})
 
 
 def _settings() -> zeep.Settings:
@@ -138,7 +144,7 @@ def _settings() -> zeep.Settings:
 
 
 @cache
-def _wsdl(name: str) -> Path:
+def wsdl_of(name: str) -> Path:
     """Where onvif-zeep's WSDL files have been installed; it puts them beside its package."""
     wanted = f"wsdl/{SERVICES[name]['wsdl']}"
     for file in files_of("onvif-zeep") or ():

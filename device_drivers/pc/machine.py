@@ -50,7 +50,7 @@ class OwnMachine:
             disk_free=float(disk.free) if disk else None,
             disk_used=disk.percent if disk else None,
             temperature=_hottest(),
-            uptime=max(0.0, round(time.time() - psutil.boot_time())),
+            uptime=round(time.clock_gettime(time.CLOCK_BOOTTIME)),
             clock_offset=self._clock_offset(),
             link_up=up,
             link_speed=speed,

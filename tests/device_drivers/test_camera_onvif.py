@@ -14,6 +14,8 @@ from demo.processes import Processes
 from demo.this_machine import start_camera
 from device_drivers.camera_onvif.driver import CameraOnvif
 from device_drivers.camera_onvif.simulator import SimulatedCamera
+from device_drivers.camera_onvif.soap import wsdl_of
+from device_drivers.camera_onvif.surface import OPERATIONS, Surface
 from device_drivers.equipment import EquipmentLoop
 from device_drivers.errors import (
     ActFailed,
@@ -181,3 +183,15 @@ def test_a_camera_that_dribbles_its_answer_does_not_hold_us(camera: SimulatedCam
     camera.frozen = True
     with pytest.raises(NotAnswering):
         camera_at(camera.settings() | {"timeout_s": 0.5}).observe()
+
+
+def test_the_descriptions_hold_what_we_ask_for_and_little_else() -> None:
+    surface = Surface({wsdl_of(name): operations for name, operations in OPERATIONS.items()})
+    media = surface.load(str(wsdl_of("media")))
+    assert b'name="GetProfiles"' in media and b'name="GetAudioDecoders"' not in media
+    schema = wsdl_of("media").parent / "onvif.xsd"
+    left = surface.load(str(schema))
+    assert b'name="VideoResolution"' in left and b"documentation" not in left
+    assert len(left) < schema.stat().st_size / 5
+    with pytest.raises(KeyError):
+        surface.load("/etc/hostname")

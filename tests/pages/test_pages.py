@@ -37,10 +37,10 @@ class Watched:
         )
 
 
-def session_of(fleet: FleetUnderTest) -> str:
+def session_of(fleet: FleetUnderTest, *sites: str) -> str:
     starts_at = datetime.now(UTC) + timedelta(minutes=30)
     times = {"starts_at": starts_at.isoformat(), "ends_at": (starts_at + timedelta(hours=2)).isoformat()}
-    answer = fleet.client.post("/sessions", json={"title": "Phiên <thử>", "sites": ["38-1", "38-2"], **times})
+    answer = fleet.client.post("/sessions", json={"title": "Phiên <thử>", "sites": sites, **times})
     session: str = answer.json()["id"]
     return session
 
@@ -49,7 +49,7 @@ def test_every_page_is_whole_in_both_languages_at_every_size(
     fleet: FleetUnderTest, room: RoomUnderTest, browser: Browser
 ) -> None:
     fleet.wait_until("38-1", verdict="ready")
-    session = session_of(fleet)
+    session = session_of(fleet, "38-1", "38-2")
     paths = ["/", "/sites/38-1", "/sites/38-2", "/sessions", f"/sessions/{session}",
              "/sites/38-1/devices/camera-1/actions/reboot"]  # fmt: skip
     for size in SIZES:
@@ -127,9 +127,7 @@ def test_a_session_says_why_not_and_takes_a_waiver(
     fleet.wait_until("38-1", verdict="ready")
     room.pc.change(conference_running=False)
     fleet.wait_until("38-1", verdict="not_ready", within_s=5)
-    starts_at = datetime.now(UTC) + timedelta(minutes=30)
-    times = {"starts_at": starts_at.isoformat(), "ends_at": (starts_at + timedelta(hours=1)).isoformat()}
-    session = fleet.client.post("/sessions", json={"title": "Phiên", "sites": ["38-1"], **times}).json()["id"]
+    session = session_of(fleet, "38-1")
     page = Watched(browser, "wall").page
     page.goto(f"{fleet.address}/sessions/{session}")
     expect(page.locator(".statement")).to_contain_text("Chưa thể bắt đầu: 1 điểm cầu")

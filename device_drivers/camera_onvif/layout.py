@@ -1,0 +1,91 @@
+"""What changes only when the camera does, asked for now and then."""
+
+from typing import Any
+
+import onvif
+import zeep.exceptions
+from msgspec import Struct
+
+from device_drivers.camera_onvif.border import cause_of
+from device_drivers.camera_onvif.soap import Services
+from device_drivers.driver import Identity
+from device_drivers.errors import BadAnswer
+
+
+class Layout(Struct, frozen=True):
+    """What changes only when the camera does: who it is, where its services are, what it offers."""
+
+    identity: Identity
+    profiles: int
+    width: float | None
+    height: float | None
+    stream: str | None
+    snapshot: str | None
+    ptz: str | None
+    profile: str
+    presets: tuple[str, ...]
+    has_ntp: bool
+
+
+def look_round(services: Services, path: str) -> Layout:
+    """Ask for all of it. Raises BadAnswer for a camera without a media profile, and what the libraries raise."""
+    device = services.service("devicemgmt", path)
+    who = device.GetDeviceInformation()
+    has = device.GetCapabilities({"Category": "All"})
+    media = services.service("media", has.Media.XAddr if has.Media else path)
+    profiles = media.GetProfiles() or []
+    if not profiles:
+        raise BadAnswer("the camera has no media profile")
+    first = profiles[0]
+    video = first.VideoEncoderConfiguration
+    stream = _optional(
+        lambda: (
+            media.GetStreamUri(
+                {
+                    "StreamSetup": {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}},
+                    "ProfileToken": first.token,
+                }
+            ).Uri
+        )
+    )
+    ptz = has.PTZ.XAddr if has.PTZ else None
+    presets: list[str] = []
+    if ptz and first.PTZConfiguration is not None:
+        listed = _optional(lambda: services.service("ptz", ptz).GetPresets({"ProfileToken": first.token}))
+        presets = [str(preset.token) for preset in listed or () if preset.token]
+    return Layout(
+        identity=Identity(
+            make=_short(who.Manufacturer), model=_short(who.Model),
+            serial=_short(who.SerialNumber), firmware=_short(who.FirmwareVersion),
+        ),
+        profiles=len(profiles),
+        width=float(video.Resolution.Width) if video and video.Resolution else None,
+        height=float(video.Resolution.Height) if video and video.Resolution else None,
+        stream=_without_password(stream),
+        snapshot=_optional(lambda: media.GetSnapshotUri({"ProfileToken": first.token}).Uri),
+        ptz=ptz,
+        profile=first.token,
+        presets=tuple(presets[:64]),
+        has_ntp=_optional(device.GetNTP) is not None,
+    )  # fmt: skip
+
+
+def _optional(ask: Any) -> Any:
+    """What a camera may lack: None when it says that it does not have it."""
+    try:
+        return ask()
+    except onvif.ONVIFError as error:
+        if isinstance(cause_of(error), zeep.exceptions.Fault | zeep.exceptions.XMLParseError | ValueError):
+            return None
+        raise
+
+
+def _short(text: object) -> str:
+    return str(text or "").strip()[:120]
+
+
+def _without_password(address: str | None) -> str | None:
+    if address is None:
+        return None
+    scheme, mark, rest = address.partition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}"[:300]
