@@ -18,6 +18,7 @@ from typing import Any
 
 from demo import this_machine
 from demo.broker import start_any, start_embedded
+from demo.faults import FAULTS
 from demo.processes import Processes, free_port, wait_listening
 from demo.story import story_of
 
@@ -79,7 +80,7 @@ def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
     _plan_session(address, sites)
     print(f"READY {address}", flush=True)
     started_s = time.monotonic()
-    story = story_of([] if given.no_faults else [site for site in sites if site != sites[0]])
+    story = story_of([] if given.no_faults else [site for site in sites if site != sites[0]], tuple(FAULTS))
     turn = next(story, None)
     while True:
         if processes.ended():

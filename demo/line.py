@@ -3,10 +3,10 @@
 import asyncio
 from typing import Any
 
-from device_drivers.equipment import SimulatedEquipment
+from device_drivers.equipment import StreamEquipment
 
 
-class Line(SimulatedEquipment):
+class Line(StreamEquipment):
     """Connections to its port go to the broker. `unplug` is the cut, `plug_in` the repair."""
 
     def __init__(self, broker_port: int) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+from demo.faults import play
 from demo.room import SimulatedRoom
 from device_drivers.equipment import EquipmentLoop
 from edge_agent.agent import Agent
@@ -54,15 +55,14 @@ def _listen(rooms: dict[str, SimulatedRoom], equipment: EquipmentLoop) -> None:
     """Lines of `{"site": …, "fault": …, "on": true}`."""
     for line in sys.stdin:
         order = json.loads(line)
-        begin, mend = rooms[order["site"]].faults()[order["fault"]]
-        equipment.later(_do(begin if order["on"] else mend, order))
+        equipment.later(_play(rooms[order["site"]], order["fault"], order["on"]))
 
 
-async def _do(change: object, order: dict[str, object]) -> None:
+async def _play(room: SimulatedRoom, fault: str, on: bool) -> None:
     try:
-        await change()  # type: ignore[operator]
+        await play(room, fault, on)
     except OSError as error:
-        log.error("fault_not_played site=%s fault=%s error=%s", order["site"], order["fault"], error)
+        log.error("fault_not_played site=%s fault=%s error=%s", room.site, fault, error)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,6 @@ from random import Random
 
 from msgspec import Struct
 
-FAULTS = (
-    "mains_lost", "camera_frozen", "line_down", "disk_full", "room_dark", "software_closed", "battery_worn",
-    "picture_still",
-)  # fmt: skip
 _FIRST_S, _EVERY_S = 12.0, 25.0
 _SHORTEST_S, _LONGEST_S = 60.0, 200.0
 
@@ -22,7 +18,7 @@ class Turn(Struct, frozen=True):
     on: bool
 
 
-def story_of(sites: Sequence[str], seed: int = 1) -> Iterator[Turn]:
+def story_of(sites: Sequence[str], faults: Sequence[str], seed: int = 1) -> Iterator[Turn]:
     """Turns in the order of their time, without end; no site has two faults at once."""
     chance = Random(seed)
     ends: list[Turn] = []
@@ -33,7 +29,7 @@ def story_of(sites: Sequence[str], seed: int = 1) -> Iterator[Turn]:
             yield ends.pop(0)
         healthy = [site for site in sites if site not in {turn.site for turn in ends}]
         if healthy:
-            site, fault = chance.choice(healthy), FAULTS[number % len(FAULTS)]
+            site, fault = chance.choice(healthy), faults[number % len(faults)]
             number += 1
             yield Turn(at_s, site, fault, True)
             ends.append(Turn(at_s + chance.uniform(_SHORTEST_S, _LONGEST_S), site, fault, False))

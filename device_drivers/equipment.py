@@ -6,24 +6,50 @@ A simulator answers on a real socket of the loopback interface; the driver canno
 import asyncio
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 T = TypeVar("T")
 
 
 class SimulatedEquipment(ABC):
-    """One piece of equipment on 127.0.0.1. `frozen` makes it accept and never answer, as a hung device does."""
+    """One piece of equipment on 127.0.0.1. `frozen` makes it accept and never answer, as a hung device does.
+
+    The port is taken when it is first plugged in, and kept for as long as the object lives.
+    """
+
+    transport: ClassVar[Literal["tcp", "udp"]]
 
     def __init__(self, port: int = 0) -> None:
         self.port = port
         self.frozen = False
+
+    @abstractmethod
+    async def plug_in(self) -> None:
+        """Start to listen."""
+
+    @abstractmethod
+    async def unplug(self) -> None:
+        """Disappear: nobody listens, and every open connection breaks."""
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What a driver must be told to reach it; call it once it is plugged in."""
+
+
+class StreamEquipment(SimulatedEquipment):
+    """Equipment that is spoken to over TCP connections."""
+
+    transport = "tcp"
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(port)
         self._server: asyncio.Server | None = None
         self._talks: set[asyncio.Task[None]] = set()
 
     async def plug_in(self) -> None:
-        """Start to listen; the port is kept for as long as the object lives."""
+        """Start to listen."""
         if self._server is None:
             self._server = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
             self.port = self._server.sockets[0].getsockname()[1]
@@ -55,12 +81,55 @@ class SimulatedEquipment(ABC):
             await asyncio.sleep(0.02)
 
     @abstractmethod
-    def settings(self) -> dict[str, Any]:
-        """What a driver must be told to reach it; call it once it is plugged in."""
-
-    @abstractmethod
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection until it closes."""
+
+
+class DatagramEquipment(SimulatedEquipment):
+    """Equipment that is spoken to in datagrams; a frozen one takes them and says nothing."""
+
+    transport = "udp"
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(port)
+        self._line: asyncio.DatagramTransport | None = None
+
+    async def plug_in(self) -> None:
+        """Start to listen."""
+        if self._line is None:
+            loop = asyncio.get_running_loop()
+            self._line, _ = await loop.create_datagram_endpoint(
+                lambda: _Datagrams(self._hear), local_addr=("127.0.0.1", self.port)
+            )
+            self.port = self._line.get_extra_info("sockname")[1]
+
+    async def unplug(self) -> None:
+        """Disappear: nobody listens."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+    def say(self, datagram: bytes, to: tuple[str, int]) -> None:
+        """Send one datagram, while plugged in."""
+        if self._line is not None:
+            self._line.sendto(datagram, to)
+
+    @abstractmethod
+    def hear(self, datagram: bytes, sender: tuple[str, int]) -> None:
+        """Take one datagram; answers are said with `say`."""
+
+    def _hear(self, datagram: bytes, sender: tuple[str, int]) -> None:
+        if not self.frozen:
+            self.hear(datagram, sender)
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, hear: Callable[[bytes, tuple[str, int]], None]) -> None:
+        self._hear = hear
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """One datagram, from asyncio."""
+        self._hear(data, addr)
 
 
 class EquipmentLoop:

@@ -88,7 +88,7 @@ def _observe(device: DeviceConfig) -> Observation | DriverError:
 def _describe(lang: str) -> int:
     for name in sorted(registry.drivers()):
         description = registry.description_of(name)
-        print(f"{name} ({description.role})")
+        print(f"{name} ({', '.join(description.roles)})")
         label = partial(_label, lang=lang)
         for spec in description.readings:
             values = " | ".join(spec.values)

@@ -77,12 +77,12 @@ def load(path: Path) -> RoomConfig:
             raise _wrong(path, text, f"{where}.id", f"two devices are called {device.id!r}; give each its own id")
         seen.add(device.id)
         try:
-            role = registry.description_of(device.driver).role
+            roles = registry.description_of(device.driver).roles
             kind = registry.driver_class(device.driver)
         except Misconfigured as error:
             raise _wrong(path, text, f"{where}.driver", str(error)) from error
-        if device.role != role:
-            raise _wrong(path, text, f"{where}.role", f"driver {device.driver} is for the role {role!r}")
+        if device.role not in roles:
+            raise _wrong(path, text, f"{where}.role", f"driver {device.driver} is for: {', '.join(roles)}")
         _convert(device.settings, kind.Settings, path, text, f"{where}.settings")
     return config
 

@@ -10,11 +10,12 @@ Kind = Literal["hub", "commune", "department"]
 
 
 class Slot(Struct, frozen=True, forbid_unknown_fields=True):
-    """A place in the room that devices of one role must fill."""
+    """A place in the room that devices must fill; a device of any of its roles does."""
 
     name: Name
-    role: Role
-    count: Annotated[int, Meta(ge=1, le=16)] = 1
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=4)]
+    count: Annotated[int, Meta(ge=0, le=16)] = 1
+    """How many at least; 0: a room may have one, and then it is checked."""
 
 
 class Rule(Struct, frozen=True, forbid_unknown_fields=True):

@@ -85,6 +85,8 @@ def quantity(lang: Lang, value: Any, unit: str) -> str:
         "celsius": "°C",
         "mbit_s": "Mbit/s",
         "volt": "V",
+        "db": "dB",
+        "dbfs": "dBFS",
         "min": translate(lang, "unit.min"),
         "": "",
     }.get(unit, unit)

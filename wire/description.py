@@ -70,7 +70,8 @@ class Description(Struct, frozen=True):
     """A driver in data."""
 
     driver: Name
-    role: Role
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=4)]
+    """What such a device can be in a room."""
     readings: Annotated[tuple[ReadingSpec, ...], Meta(max_length=64)]
     actions: Annotated[tuple[ActionSpec, ...], Meta(max_length=64)] = ()
 

@@ -2,4 +2,4 @@
 
 from typing import Literal
 
-Unit = Literal["", "s", "ms", "min", "h", "percent", "celsius", "mbit_s", "bytes", "px", "volt"]
+Unit = Literal["", "s", "ms", "min", "h", "percent", "celsius", "mbit_s", "bytes", "px", "volt", "db", "dbfs"]

@@ -4,7 +4,7 @@ from wire.description import ActionSpec, Description, ParamSpec, ReadingSpec
 
 DESCRIPTION = Description(
     driver="camera_onvif",
-    role="camera",
+    roles=("camera",),
     readings=(
         ReadingSpec("clock_skew", unit="s", step=5, max_age_s=180),
         ReadingSpec("profiles", max_age_s=180),

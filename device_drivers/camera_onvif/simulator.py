@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from device_drivers.equipment import SimulatedEquipment
+from device_drivers.equipment import StreamEquipment
 
 _ENVELOPE = (
     '<?xml version="1.0" encoding="UTF-8"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"'
@@ -28,7 +28,7 @@ _FAULT = (
 _BACKGROUNDS: dict[int, list[bytes]] = {}
 
 
-class SimulatedCamera(SimulatedEquipment):
+class SimulatedCamera(StreamEquipment):
     """A believable camera. `reboots` counts what it was told; `picture` is lit, dark or still."""
 
     def __init__(self, port: int = 0, username: str = "admin", password: str = "camera") -> None:  # noqa: S107

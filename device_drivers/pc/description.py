@@ -4,7 +4,7 @@ from wire.description import ActionSpec, Description, ParamSpec, ReadingSpec
 
 DESCRIPTION = Description(
     driver="pc",
-    role="pc",
+    roles=("pc",),
     readings=(
         ReadingSpec("cpu", unit="percent", low=0, high=100, step=40),
         ReadingSpec("memory", unit="percent", low=0, high=100, step=20),

@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from device_drivers.equipment import SimulatedEquipment
+from device_drivers.equipment import StreamEquipment
 from device_drivers.pc.facts import Facts
 
 
-class SimulatedPc(SimulatedEquipment):
+class SimulatedPc(StreamEquipment):
     """Change what it is by replacing `facts`: `pc.facts = replace(pc.facts, disk_free=0)`."""
 
     def __init__(self, port: int = 0) -> None:

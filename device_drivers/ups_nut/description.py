@@ -4,7 +4,7 @@ from wire.description import Description, ReadingSpec
 
 DESCRIPTION = Description(
     driver="ups_nut",
-    role="ups",
+    roles=("ups",),
     readings=(
         ReadingSpec("power_source", "choice", values=("mains", "battery", "off"), max_age_s=45, notable=True),
         ReadingSpec("battery_charge", unit="percent", low=0, high=100, max_age_s=45, step=5),

@@ -3,10 +3,10 @@
 import asyncio
 from typing import Any
 
-from device_drivers.equipment import SimulatedEquipment
+from device_drivers.equipment import StreamEquipment
 
 
-class SimulatedUps(SimulatedEquipment):
+class SimulatedUps(StreamEquipment):
     """Answers as upsd would for a UPS named `room`. `executed` counts what it was told to do."""
 
     name = "room"

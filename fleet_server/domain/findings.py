@@ -50,6 +50,8 @@ class Check(Struct, frozen=True):
     role: Role | None
     reads: tuple[str, ...]
     decide: Decide
+    where_told: bool = False
+    """Asked only of a device whose driver tells all of `reads`; of others of the role it asks nothing."""
     may_lack: tuple[str, ...] = ()
     """Read too where the device tells them; None where not."""
     unit: Unit = ""

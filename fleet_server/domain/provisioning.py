@@ -12,7 +12,7 @@ class SlotState(Struct, frozen=True):
     """One slot and who fills it."""
 
     slot: str
-    role: str
+    roles: tuple[str, ...]
     wanted: int
     devices: tuple[str, ...]
 
@@ -26,7 +26,7 @@ def slots_of(blueprint: Blueprint, about: About | None) -> tuple[SlotState, ...]
     """Every slot of the blueprint over the devices that the room has."""
     devices = about.devices if about is not None else ()
     return tuple(
-        SlotState(slot.name, slot.role, slot.count, tuple(d.id for d in devices if d.role == slot.role))
+        SlotState(slot.name, slot.roles, slot.count, tuple(d.id for d in devices if d.role in slot.roles))
         for slot in blueprint.slots
     )
 
@@ -36,4 +36,4 @@ def is_provisioned(blueprint: Blueprint, about: About | None) -> bool:
     if about is None:
         return False
     known = Counter(device.role for device in about.devices if device.make or device.model or device.firmware)
-    return all(known[slot.role] >= slot.count for slot in blueprint.slots)
+    return all(sum(known[role] for role in slot.roles) >= slot.count for slot in blueprint.slots)

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from firmware_profiles.schema import Blueprint, Rule
 from fleet_server.domain.findings import Check, Finding, Need, Outcome
-from wire.messages import About, DeviceReport, Reading, Report, Value
+from wire.messages import About, DeviceAbout, DeviceReport, Reading, Report, Value
 
 REPORTS_MISSED = 3
 NEVER = math.inf
@@ -91,14 +91,15 @@ def plan_of(blueprint: Blueprint, about: About | None, checks: Mapping[str, Chec
     for name, rule in blueprint.checks.items():
         check = checks[name]
         for slot in blueprint.slots:
-            if check.role not in (None, slot.role):
+            if check.role is not None and check.role not in slot.roles:
                 continue
-            devices: list[str | None] = []
-            if about is not None:
-                devices += [device.id for device in about.devices if device.role == slot.role]
-            devices += [None] * (slot.count - len(devices))
-            for device in devices:
-                planned.append(_planned(name, check, rule, slot.role, device, about))
+            there = [device for device in about.devices if device.role in slot.roles] if about is not None else []
+            for device in there:
+                if check.role in (None, device.role) and (not check.where_told or _tells(device, check, about)):
+                    planned.append(_planned(name, check, rule, device.role, device.id, about))
+            if check.role in (None, slot.roles[0]):
+                missing = slot.count - len(there)
+                planned += [_planned(name, check, rule, slot.roles[0], None, about)] * missing
     return Plan(blueprint.report_interval_s, blueprint.planned_s, tuple(planned), about.revision if about else None)
 
 
@@ -127,6 +128,11 @@ def judge(room: Room, plan: Plan, now: float, planned_s: float | None = None, le
     elif gone:
         worst = Verdict.NOT_READY  # learning: not offline anew, and never ready without a report
     return Judgement(worst, tuple(results), changes_at)
+
+
+def _tells(device: DeviceAbout, check: Check, about: About | None) -> bool:
+    told = {spec.key for spec in about.readings.get(device.driver, ())} if about is not None else set()
+    return told.issuperset(check.reads)
 
 
 def _planned(name: str, check: Check, rule: Rule, role: str, device: str | None, about: About | None) -> _Planned:

@@ -23,17 +23,24 @@ HEALTHY: dict[str, dict[str, Any]] = {
         "clock_skew": 0.2, "profiles": 2.0, "width": 1920.0, "height": 1080.0, "stream": "rtsp://192.0.2.1/main",
         "frame": True, "brightness": 48.0, "contrast": 40.0, "frame_unchanged": 0.0,
     },
+    "mixer_osc": {
+        "main_muted": False, "main_fader": -6.0, "mic_muted": False, "mic_fader": -3.0, "muted_channels": "",
+        "input_level": -32.0, "scene": 3.0,
+    },
     "ups_nut": {
         "power_source": "mains", "battery_charge": 100.0, "battery_runtime": 9e3, "battery_low": False,
         "replace_battery": False, "load": 20.0, "input_voltage": 229.0, "alarm": "", "beeper": "enabled",
         "battery_test": "Done and passed",
     },
 }  # fmt: skip
-_DEVICES = (("pc-1", "pc", "pc"), ("camera-1", "camera", "camera_onvif"), ("ups-1", "ups", "ups_nut"))
+_DEVICES = (
+    ("pc-1", "pc", "pc"), ("camera-1", "camera", "camera_onvif"), ("mixer-1", "mixer", "mixer_osc"),
+    ("ups-1", "ups", "ups_nut"),
+)  # fmt: skip
 
 
 def about_of_room() -> About:
-    """A room with the three devices of a commune."""
+    """A room with the devices that a commune needs."""
     devices = tuple(DeviceAbout(name, role, driver, make="Make", model="Model") for name, role, driver in _DEVICES)  # type: ignore[arg-type]
     readings = {driver: description_of(driver).readings for _, _, driver in _DEVICES}
     return About(revision_of((devices, readings)), devices, readings)

@@ -12,8 +12,9 @@ import httpx
 import psutil
 import pytest
 
+from demo.faults import FAULTS
 from demo.processes import free_port
-from demo.story import FAULTS, story_of
+from demo.story import story_of
 from tests.counterparts.waiting import wait_for
 
 
@@ -60,7 +61,7 @@ def test_the_demo_gets_ready_and_leaves_nothing_behind(broker: str, short_folder
 def test_a_story_mends_what_it_breaks() -> None:
     sites = [f"38-{number}" for number in range(20)]
     broken: dict[str, str] = {}
-    story = story_of(sites)
+    story = story_of(sites, tuple(FAULTS))
     seen = set()
     last_s = 0.0
     for _ in range(400):

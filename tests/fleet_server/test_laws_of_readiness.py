@@ -36,7 +36,7 @@ def outcome(judgement: Judgement, check: str) -> tuple[str, str]:
 def test_a_healthy_room_is_ready() -> None:
     found = judge(room(), PLAN, T)
     assert found.verdict is Verdict.READY
-    assert len(found.checks) == 12 and all(check.outcome is Outcome.PASS for check in found.checks)
+    assert len(found.checks) == 14 and all(check.outcome is Outcome.PASS for check in found.checks)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,12 @@ def test_a_healthy_room_is_ready() -> None:
         ("picture_shows", {"frame_unchanged": 90.0}, ("fail", "frozen"), "not_ready"),
         ("camera_clock", {"clock_skew": -12.0}, ("warn", "off"), "at_risk"),
         ("camera_clock", {"clock_skew": 1e8}, ("fail", "off"), "at_risk"),
+        ("mixer_open", {"main_muted": True}, ("fail", "main_muted"), "not_ready"),
+        ("mixer_open", {"mic_muted": True, "muted_channels": "2"}, ("fail", "mic_muted"), "not_ready"),
+        ("mixer_open", {"mic_muted": None}, ("unknown", "no_evidence"), "not_ready"),
+        ("mixer_open", {"main_fader": -60.0}, ("fail", "main_low"), "not_ready"),
+        ("mixer_open", {"mic_fader": -90.0}, ("fail", "mic_low"), "not_ready"),
+        ("mixer_open", {"mic_fader": None}, ("pass", "ok"), "ready"),
         ("power_lasts", {"power_source": "battery", "battery_runtime": 300.0}, ("fail", "on_battery"), "not_ready"),
         ("power_lasts", {"power_source": "battery", "battery_runtime": 7_200.0}, ("warn", "on_battery"), "at_risk"),
         ("power_lasts", {"power_source": "battery", "battery_runtime": None}, ("fail", "on_battery_unknown"),
@@ -86,10 +92,9 @@ def test_a_check_finds(check: str, changed: dict[str, Any], expected: tuple[str,
 )
 def test_a_device_in_trouble_makes_its_room_not_ready(state: str) -> None:
     report = report_of_room(ABOUT, BOOT, 1)
-    camera = msgspec.structs.replace(report.devices[1], state=state)
-    found = judge(
-        room(msgspec.structs.replace(report, devices=(report.devices[0], camera, report.devices[2]))), PLAN, T
-    )
+    pc, camera, *others = report.devices
+    camera = msgspec.structs.replace(camera, state=state)
+    found = judge(room(msgspec.structs.replace(report, devices=(pc, camera, *others))), PLAN, T)
     assert found.verdict is Verdict.NOT_READY
     assert (state, "camera-1") in {(check.key, check.device) for check in found.checks}
 

@@ -21,7 +21,7 @@ from wire.times import SystemClock
 
 DRIVERS = sorted(registry.drivers())
 DEADLINE_S = 1.0
-HEAVY = {"camera_onvif": "zeep", "ups_nut": "aionut", "pc": "psutil"}
+HEAVY = {"camera_onvif": "zeep", "ups_nut": "aionut", "pc": "psutil", "mixer_osc": "pythonosc"}
 
 
 class Rig:
@@ -141,7 +141,7 @@ NOISE = [
 
 @pytest.mark.parametrize("noise", NOISE, ids=range(len(NOISE)))
 def test_noise_is_a_typed_error_and_never_a_reading(rig: Rig, noise: bytes) -> None:
-    with _Noisy(noise) as port:
+    with _Noisy(noise, rig.equipment.transport) as port:
         driver = rig.driver(port=port)
         with pytest.raises(DriverError):
             driver.observe()
@@ -190,14 +190,19 @@ def _observes(driver: Driver) -> bool:
 
 
 class _Noisy:
-    """Listens, answers every connection with the same bytes, and closes it."""
+    """Answers every connection with the same bytes and closes it, or every datagram with one such."""
 
-    def __init__(self, noise: bytes) -> None:
-        self._noise = noise
+    def __init__(self, noise: bytes, transport: str) -> None:
+        self._noise, self._is_udp, self._stop = noise, transport == "udp", False
 
     def __enter__(self) -> int:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._serve, daemon=True)
+        if self._is_udp:
+            self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._socket.bind(("127.0.0.1", 0))
+        else:
+            self._socket = socket.create_server(("127.0.0.1", 0))
+        serve = self._serve_datagrams if self._is_udp else self._serve
+        self._thread = threading.Thread(target=serve, daemon=True)
         self._thread.start()
         port: int = self._socket.getsockname()[1]
         return port
@@ -216,7 +221,21 @@ class _Noisy:
                 except OSError:
                     continue
 
+    def _serve_datagrams(self) -> None:
+        self._socket.settimeout(0.1)
+        while not self._stop:
+            try:
+                _, sender = self._socket.recvfrom(65_536)
+                self._socket.sendto(self._noise[:60_000], sender)
+            except OSError:
+                continue
+
     def __exit__(self, *_: object) -> None:
+        self._stop = True
+        if self._is_udp:
+            self._thread.join(5)
+            self._socket.close()
+            return
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._thread.join(5)

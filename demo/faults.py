@@ -1,0 +1,52 @@
+"""What can befall a simulated room, and how each is put right."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from msgspec import Struct
+
+from demo.room import SimulatedRoom
+
+
+class Fault(Struct, frozen=True):
+    """`begin` makes it happen, `mend` puts it right; both run on the equipment's loop."""
+
+    begin: Callable[[SimulatedRoom], Awaitable[None] | None]
+    mend: Callable[[SimulatedRoom], Awaitable[None] | None]
+
+
+FAULTS: Mapping[str, Fault] = {
+    "mains_lost": Fault(
+        lambda room: room.ups.cut_mains(4_500), lambda room: room.ups.restore_mains(room.full_runtime_s)
+    ),
+    "camera_frozen": Fault(
+        lambda room: setattr(room.camera, "frozen", True), lambda room: setattr(room.camera, "frozen", False)
+    ),
+    "line_down": Fault(lambda room: room.line.unplug(), lambda room: room.line.plug_in()),
+    "disk_full": Fault(
+        lambda room: room.pc.change(disk_free=1.5e9, disk_used=99.7),
+        lambda room: room.pc.change(disk_free=room.empty_disk, disk_used=18.0),
+    ),
+    "room_dark": Fault(
+        lambda room: setattr(room.camera, "picture", "dark"), lambda room: setattr(room.camera, "picture", "lit")
+    ),
+    "software_closed": Fault(
+        lambda room: room.pc.change(conference_running=False), lambda room: room.pc.change(conference_running=True)
+    ),
+    "mic_muted": Fault(lambda room: room.mixer.mute(1), lambda room: room.mixer.unmute(1)),
+    "battery_worn": Fault(
+        lambda room: room.ups.variables.update({"ups.status": "OL RB"}),
+        lambda room: room.ups.variables.update({"ups.status": "OL CHRG"}),
+    ),
+    "picture_still": Fault(
+        lambda room: setattr(room.camera, "picture", "still"), lambda room: setattr(room.camera, "picture", "lit")
+    ),
+}
+"""Name -> fault, in the order in which the demo tells them."""
+
+
+async def play(room: SimulatedRoom, name: str, on: bool) -> None:
+    """Let a fault begin, or mend it."""
+    fault = FAULTS[name]
+    done = (fault.begin if on else fault.mend)(room)
+    if done is not None:
+        await done

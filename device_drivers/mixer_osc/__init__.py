@@ -1,0 +1,1 @@
+"""Network mixers of the X32, M32 and X Air families."""
