@@ -33,6 +33,7 @@ FAULTS: Mapping[str, Fault] = {
         lambda room: room.pc.change(conference_running=False), lambda room: room.pc.change(conference_running=True)
     ),
     "mic_muted": Fault(lambda room: room.mixer.mute(1), lambda room: room.mixer.unmute(1)),
+    "display_off": Fault(lambda room: room.display.switch(False), lambda room: room.display.switch(True)),
     "battery_worn": Fault(
         lambda room: room.ups.variables.update({"ups.status": "OL RB"}),
         lambda room: room.ups.variables.update({"ups.status": "OL CHRG"}),

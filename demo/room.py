@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from demo.line import Line
 from device_drivers.camera_onvif.simulator import SimulatedCamera
+from device_drivers.display_pjlink.simulator import SimulatedDisplay
 from device_drivers.equipment import SimulatedEquipment
 from device_drivers.mixer_osc.simulator import SimulatedMixer
 from device_drivers.pc.simulator import SimulatedPc
@@ -19,6 +20,7 @@ _CAMERAS = (
     ("Dahua", "IPC-HFW2431S", "2.840.0"),
     ("KBVISION", "KX-C4K01", "1.0"),
 )
+_DISPLAYS = (("EPSON", "EB-L210W"), ("NEC", "P525UL"), ("Panasonic", "PT-VMZ51"))
 _UPSES = (("SANTAK", "C1KS-LCD"), ("APC", "Smart-UPS 1500"), ("EATON", "5E 1100i"))
 
 
@@ -48,6 +50,11 @@ class SimulatedRoom:
             "input.voltage": str(chance.randrange(214, 232)),
         }  # fmt: skip
         self.mixer = SimulatedMixer(family=chance.choice(("x32", "xair")))
+        self.display = SimulatedDisplay()
+        self.display.make, self.display.model = chance.choice(_DISPLAYS)
+        self.display.serial = f"{chance.choice('XVK')}{chance.randrange(10**9):09}"
+        self.display.lamp_hours = chance.randrange(40, 4_000)
+        self.display.takes_s = chance.uniform(6, 14)
         self.full_runtime_s = int(self.ups.variables["battery.runtime"])
         self.ups.test_s = 8.0
         self.pc.change(
@@ -59,6 +66,7 @@ class SimulatedRoom:
             Device("pc-1", "pc", "pc", self.pc),
             Device("camera-1", "camera", "camera_onvif", self.camera),
             Device("mixer-1", "mixer", "mixer_osc", self.mixer),
+            Device("display-1", "display", "display_pjlink", self.display),
             Device("ups-1", "ups", "ups_nut", self.ups),
         )
         self._poll_s = poll_s or chance.uniform(9, 13)

@@ -15,6 +15,7 @@ class RoomUnderTest(SimulatedRoom):
         self.equipment = equipment
         self.ups.test_s = 1.0
         self.camera.reboot_s = 1.0
+        self.display.takes_s = 0.5
         equipment.run(self.plug_in())
         self.agent: Agent | None = None
 

@@ -27,6 +27,11 @@ HEALTHY: dict[str, dict[str, Any]] = {
         "main_muted": False, "main_fader": -6.0, "mic_muted": False, "mic_fader": -3.0, "muted_channels": "",
         "input_level": -32.0, "scene": 3.0,
     },
+    "display_pjlink": {
+        "power": "on", "input": "31", "input_name": "HDMI1", "input_right": True, "picture_muted": False,
+        "sound_muted": False, "lamp_hours": 800.0, "lamp_fault": "ok", "temperature_fault": "ok", "fan_fault": "ok",
+        "cover_fault": "ok", "filter_fault": "ok", "other_fault": "ok",
+    },
     "ups_nut": {
         "power_source": "mains", "battery_charge": 100.0, "battery_runtime": 9e3, "battery_low": False,
         "replace_battery": False, "load": 20.0, "input_voltage": 229.0, "alarm": "", "beeper": "enabled",
@@ -35,7 +40,7 @@ HEALTHY: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 _DEVICES = (
     ("pc-1", "pc", "pc"), ("camera-1", "camera", "camera_onvif"), ("mixer-1", "mixer", "mixer_osc"),
-    ("ups-1", "ups", "ups_nut"),
+    ("display-1", "display", "display_pjlink"), ("ups-1", "ups", "ups_nut"),
 )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Projectors and displays that speak PJLink."""
