@@ -19,7 +19,8 @@ class SimulatedEquipment(ABC):
     The port is taken when it is first plugged in, and kept for as long as the object lives.
     """
 
-    transport: ClassVar[Literal["tcp", "udp"]]
+    transport: ClassVar[Literal["tcp", "udp", "memory"]]
+    """How it is spoken to; one in memory can be absent, but neither hang nor talk nonsense."""
 
     def __init__(self, port: int = 0) -> None:
         self.port = port

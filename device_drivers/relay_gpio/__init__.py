@@ -1,0 +1,1 @@
+"""Relays and contacts on the pins of a single-board computer."""
