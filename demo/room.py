@@ -1,5 +1,7 @@
 """One simulated room: its equipment on sockets, and its line."""
 
+import asyncio
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -11,8 +13,9 @@ from device_drivers.display_pjlink.simulator import SimulatedDisplay
 from device_drivers.equipment import SimulatedEquipment
 from device_drivers.mixer_osc.simulator import SimulatedMixer
 from device_drivers.pc.simulator import SimulatedPc
+from device_drivers.relay_gpio.simulator import SimulatedRelays
 from device_drivers.ups_nut.simulator import SimulatedUps
-from edge_agent.config import BrokerConfig, DeviceConfig, RoomConfig
+from edge_agent.config import BrokerConfig, DeviceConfig, Feed, RoomConfig
 from wire.description import Role
 
 _CAMERAS = (
@@ -22,6 +25,9 @@ _CAMERAS = (
 )
 _DISPLAYS = (("EPSON", "EB-L210W"), ("NEC", "P525UL"), ("Panasonic", "PT-VMZ51"))
 _UPSES = (("SANTAK", "C1KS-LCD"), ("APC", "Smart-UPS 1500"), ("EATON", "5E 1100i"))
+
+
+_POWER = tuple(Feed("relay-1", name, (f"{name}-1",), back_within_s=60.0) for name in ("camera", "mixer", "display"))
 
 
 class Device(Struct, frozen=True):
@@ -55,6 +61,9 @@ class SimulatedRoom:
         self.display.serial = f"{chance.choice('XVK')}{chance.randrange(10**9):09}"
         self.display.lamp_hours = chance.randrange(40, 4_000)
         self.display.takes_s = chance.uniform(6, 14)
+        self.relays = SimulatedRelays()
+        for output, load in (("camera", self.camera), ("mixer", self.mixer), ("display", self.display)):
+            self.relays.feeds(output, partial(self._power, load))
         self.full_runtime_s = int(self.ups.variables["battery.runtime"])
         self.ups.test_s = 8.0
         self.pc.change(
@@ -67,23 +76,33 @@ class SimulatedRoom:
             Device("camera-1", "camera", "camera_onvif", self.camera),
             Device("mixer-1", "mixer", "mixer_osc", self.mixer),
             Device("display-1", "display", "display_pjlink", self.display),
+            Device("relay-1", "relay", "relay_gpio", self.relays),
             Device("ups-1", "ups", "ups_nut", self.ups),
         )
         self._poll_s = poll_s or chance.uniform(9, 13)
 
     async def plug_in(self) -> None:
         """Everything on."""
+        self._loop = asyncio.get_running_loop()
         for part in (*(device.equipment for device in self.devices), self.line):
             await part.plug_in()
 
-    def config(self) -> RoomConfig:
-        """What the agent of this room is told."""
+    def _power(self, load: SimulatedEquipment, is_high: bool) -> None:
+        """A relay on the normally closed contact: a low level takes the power away. Called by a driver's thread."""
+        change = load.plug_in() if is_high else load.unplug()
+        asyncio.run_coroutine_threadsafe(change, self._loop)
+
+    def config(self, on_wires_only: bool = False) -> RoomConfig:
+        """What the agent of this room is told; one in another process reaches only what is on a wire."""
+        devices = [d for d in self.devices if not (on_wires_only and d.equipment.transport == "memory")]
+        names = {device.id for device in devices}
         return RoomConfig(
             site=self.site,
             folder=str(self._folder / self.site),
             broker=BrokerConfig(**self.line.settings()),
             devices=tuple(
                 DeviceConfig(device.id, device.role, device.driver, self._poll_s, 8.0, device.equipment.settings())
-                for device in self.devices
+                for device in devices
             ),
+            power=tuple(feed for feed in _POWER if feed.device in names),
         )

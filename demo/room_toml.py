@@ -18,4 +18,7 @@ def room_toml(config: RoomConfig) -> str:
             f"poll_s = {device.poll_s}", f"deadline_s = {device.deadline_s}", "[devices.settings]",
         ]  # fmt: skip
         lines += [f"{key} = {json.dumps(value)}" for key, value in device.settings.items()]
+    for feed in config.power:
+        lines += ["[[power]]", f'device = "{feed.device}"', f'outlet = "{feed.outlet}"']
+        lines += [f"feeds = {json.dumps(feed.feeds)}", f"back_within_s = {feed.back_within_s}"]
     return "\n".join(lines) + "\n"

@@ -64,6 +64,13 @@ class Driver(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} offers no action, so {action} cannot have been asked")
 
+    def cuts(self, action: str, params: Params) -> str | None:
+        """The outlet that an act takes power from, `ALL_OUTLETS`, or None for an act that takes none."""
+
+    def gives(self, action: str) -> bool:
+        """Whether the load has power again when an act that cuts has succeeded."""
+        return True
+
     def mark(self, action: str) -> str | None:
         """Kept before an act that ends this process, so that `proved` can tell afterwards what became of it."""
 
@@ -77,5 +84,6 @@ class Driver(ABC):
         """Let go of sockets and files."""
 
 
+ALL_OUTLETS = "*"
 GONE = "gone"
 """The progress detail by which an act says that the equipment is out of reach for now, as it should be."""

@@ -16,6 +16,7 @@ from edge_agent.journal import Journal
 from edge_agent.link import RoomLink
 from edge_agent.log import RoomLog
 from edge_agent.poller import Poller
+from edge_agent.power import PowerTree
 from edge_agent.reporter import Reporter
 from edge_agent.room import View, happenings
 from edge_agent.store import Store
@@ -45,12 +46,13 @@ class Agent:
         self._journal = Journal(self._store, self._log, self._clock)
         self._supervisor = Supervisor(self._clock)
         self._specs = {device.driver: registry.description_of(device.driver).readings for device in config.devices}
-        self.workers = {
-            device.id: DeviceWorker(
-                device, partial(driver_of, device, self._clock), self._journal, self._clock, self._found
+        power = PowerTree(config.power)
+        self.workers: dict[str, DeviceWorker] = {}
+        for device in config.devices:
+            make = partial(driver_of, device, self._clock)
+            self.workers[device.id] = DeviceWorker(
+                device, make, self._journal, self._clock, self._found, power, self.workers
             )
-            for device in config.devices
-        }
         self._poller = Poller(self.workers.values())
         boot_id = uuid7()
         self._link = RoomLink(config, boot_id, version("diemcau"), lambda: self._reporter.connected())

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from device_drivers import registry
+from device_drivers.driver import ALL_OUTLETS
 from device_drivers.errors import Misconfigured
 from edge_agent.errors import WrongConfiguration
 from wire.codec import revision_of
@@ -40,6 +41,20 @@ class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
     settings: dict[str, Any] = field(default_factory=dict)
 
 
+class Feed(Struct, frozen=True, forbid_unknown_fields=True):
+    """What hangs on one outlet of a UPS, a relay board or a switch."""
+
+    device: DeviceId
+    outlet: Annotated[str, Meta(min_length=1, max_length=64)] = ALL_OUTLETS
+    """As the driver calls it: an output's name, `outlet.1`; `*`: all of them."""
+    feeds: Annotated[tuple[DeviceId, ...], Meta(max_length=32)] = ()
+    carries_agent: bool = False
+    """The agent's own PC hangs on it, or the router or switch between it and the centre."""
+    off_and_on_proved: bool = False
+    """This very device has been seen to switch off and on again by itself, with the agent's PC on it."""
+    back_within_s: Annotated[float, Meta(gt=0, le=1800)] = 180.0
+
+
 class RoomConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """A whole room.toml."""
 
@@ -47,6 +62,7 @@ class RoomConfig(Struct, frozen=True, forbid_unknown_fields=True):
     folder: Annotated[str, Meta(min_length=1)]
     broker: BrokerConfig
     devices: Annotated[tuple[DeviceConfig, ...], Meta(min_length=1, max_length=64)]
+    power: Annotated[tuple[Feed, ...], Meta(max_length=64)] = ()
 
     @property
     def revision(self) -> str:
@@ -84,6 +100,11 @@ def load(path: Path) -> RoomConfig:
         if device.role not in roles:
             raise _wrong(path, text, f"{where}.role", f"driver {device.driver} is for: {', '.join(roles)}")
         _convert(device.settings, kind.Settings, path, text, f"{where}.settings")
+    for index, feed in enumerate(config.power):
+        for key, named in (("device", (feed.device,)), ("feeds", feed.feeds)):
+            if unknown := set(named) - seen:
+                problem = f"no device is called {min(unknown)!r}; there are: {', '.join(sorted(seen))}"
+                raise _wrong(path, text, f"power[{index}].{key}", problem)
     return config
 
 

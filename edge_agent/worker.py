@@ -2,16 +2,18 @@
 
 import logging
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Event, Lock
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from device_drivers import registry
-from device_drivers.driver import GONE, Driver
+from device_drivers.driver import ALL_OUTLETS, GONE, Driver, Observation, Progress
 from device_drivers.errors import ActFailed, DriverError, Misconfigured, NotOffered
 from edge_agent.config import DeviceConfig, settings_of
 from edge_agent.journal import Journal
+from edge_agent.power import PowerTree, not_back
 from edge_agent.room import View
 from wire.messages import Command, DeviceState, Params, Value
 from wire.times import Clock
@@ -20,6 +22,7 @@ log = logging.getLogger("diemcau.device")
 
 _POLL = None
 _WAIT_S = 5.0
+_LOOK_S = 0.5
 
 
 class Act(Struct, frozen=True):
@@ -38,9 +41,12 @@ class DeviceWorker:
         journal: Journal,
         clock: Clock,
         found: Callable[[View | None, View], None],
+        power: PowerTree,
+        others: Mapping[str, "DeviceWorker"],
     ) -> None:
         self.device = device
         self._make, self._journal, self._clock, self._found = make, journal, clock, found
+        self._power, self._others = power, others
         self._driver: Driver | None = None
         self._todo: queue.Queue[Act | None] = queue.Queue(maxsize=8)
         self._lock = Lock()
@@ -113,7 +119,7 @@ class DeviceWorker:
         self._began_s = self._clock.monotonic()
         try:
             observation = self.driver().observe()
-            after = View(self.device, "ok", observation.seen_s, observation=observation)
+            after = View(self.device, "ok", observation.seen_s, observation=self._with_time_to_return(observation))
         except DriverError as error:
             after = self._in_trouble(error.state, str(error))
         except Exception as error:
@@ -122,6 +128,14 @@ class DeviceWorker:
         finally:
             self._began_s = None
         self._note(after)
+
+    def _with_time_to_return(self, observation: Observation) -> Observation:
+        """An act has not ended before all that hangs on this device is back, so that it may take so much longer."""
+        longer_s = self._power.back_within_s(self.device.id, ALL_OUTLETS)
+        if not longer_s:
+            return observation
+        actions = tuple(replace(spec, takes_s=min(3600.0, spec.takes_s + longer_s)) for spec in observation.actions)
+        return replace(observation, actions=actions)
 
     def _in_trouble(self, state: DeviceState, detail: str) -> View:
         before = self._view
@@ -141,8 +155,15 @@ class DeviceWorker:
             return
         try:
             driver = self.driver()
+            outlet = driver.cuts(command.action, command.params)
+            if outlet is not None and self._power.cuts_us(self.device.id, outlet, driver.gives(command.action)):
+                self._journal.step(command.id, "refused", "cuts_own_power", {})
+                return
             self._journal.step(command.id, "running", "started", {}, driver.mark(command.action))
-            result = driver.act(command.action, command.params, self._progress_of(command.id))
+            progress = self._progress_of(command.id)
+            result = driver.act(command.action, command.params, progress)
+            if outlet is not None and driver.gives(command.action):
+                result = {**result, **self._see_all_back(outlet, progress)}
         except NotOffered as error:
             self._journal.step(command.id, "refused", error.reason, error.params)
         except ActFailed as error:
@@ -154,6 +175,22 @@ class DeviceWorker:
             self._journal.step(command.id, "failed", "driver_fault", {"error": type(error).__name__})
         else:
             self._journal.step(command.id, "succeeded", "succeeded", result)
+
+    def _see_all_back(self, outlet: str, progress: Progress) -> Params:
+        """Wait until every device that hangs on the outlet has answered since it has power again. Raises ActFailed."""
+        began_s = self._clock.monotonic()
+        until_s = began_s + self._power.back_within_s(self.device.id, outlet)
+        fed = self._power.fed_by(self.device.id, outlet) - {self.device.id}
+        if not fed:
+            return {}
+        progress("waiting_for_fed", devices=", ".join(sorted(fed)))
+        while missing := not_back(fed, {name: self._others[name].view() for name in fed}, began_s):
+            if self._clock.monotonic() >= until_s:
+                raise ActFailed("fed_not_back", devices=", ".join(missing))
+            for name in missing:
+                self._others[name].poke()
+            Event().wait(_LOOK_S)
+        return {"back_after_s": round(self._clock.monotonic() - began_s, 1)}
 
     def _progress_of(self, command: str) -> Callable[..., None]:
         def progress(detail: str, **params: Value) -> None:

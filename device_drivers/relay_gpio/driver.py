@@ -18,6 +18,7 @@ from wire.messages import Params, Value
 from wire.times import Clock
 
 _TICK_S = 0.05
+_LISTENERS: "dict[RelaySettings, Callable[[], None]]" = {}
 
 
 class Inputs(Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,7 +52,6 @@ class RelayGpio(Driver):
         super().__init__(settings, clock)
         self._wired = {name: found for name in INPUTS if (found := getattr(settings.inputs, name)) is not None}
         self._opened: Board | None = None
-        self._wake: Callable[[], None] | None = None
 
     def observe(self) -> Observation:
         """Every output and input as its pin stands."""
@@ -91,11 +91,19 @@ class RelayGpio(Driver):
             self._switch(board, name, action == "power_on")
         return {"took_s": round(time.monotonic() - began_s, 1)}
 
+    def cuts(self, action: str, params: Params) -> str | None:
+        """The output, where power is taken away."""
+        return str(params["output"]) if action in ("power_cycle", "power_off") else None
+
+    def gives(self, action: str) -> bool:
+        """Only a cycle gives it back."""
+        return action == "power_cycle"
+
     def watch(self, stop: Event, wake: Callable[[], None]) -> None:
-        """Hear of every edge of an input. The pins are opened by `observe`, which the next poll does."""
-        self._wake = wake
+        """Hear of every edge of an input. Whoever observes holds the pins, which is another object than this."""
+        _LISTENERS[self.settings] = wake
         stop.wait()
-        self._wake = None
+        del _LISTENERS[self.settings]
 
     def close(self) -> None:
         """Release every coil."""
@@ -115,8 +123,8 @@ class RelayGpio(Driver):
         return self._opened
 
     def _changed(self) -> None:
-        if self._wake is not None:
-            self._wake()
+        if (wake := _LISTENERS.get(self.settings)) is not None:
+            wake()
 
     def _actions(self) -> tuple[ActionSpec, ...]:
         names = tuple(output.name for output in self.settings.outputs)

@@ -82,11 +82,16 @@ class UpsNut(Driver):
             self._wait("no_effect_seen", until_s, lambda seen: seen.get(outlet) == "off")
             progress("outlet_off")
             self._wait("did_not_come_back", until_s, lambda seen: seen.get(outlet) == "on")
+            self._wait("not_in_normal_mode", until_s, protocol.is_in_normal_mode)
         elif action == "test.battery.stop":
             self._wait("no_effect_seen", until_s, lambda seen: not protocol.test_is_running(seen))
         else:
             self._battery_test(before, started_s, until_s, progress)
         return {"took_s": round(self.clock.monotonic() - started_s, 1)}
+
+    def cuts(self, action: str, params: Params) -> str | None:
+        """`outlet.1` of `outlet.1.load.cycle`."""
+        return ".".join(action.split(".")[:2]) if action.startswith("outlet.") else None
 
     def _battery_test(self, before: Mapping[str, str], started_s: float, until_s: float, progress: Progress) -> None:
         def begun(seen: Mapping[str, str]) -> bool:

@@ -74,6 +74,12 @@ def test_is_running(variables: Mapping[str, str]) -> bool:
     return bool(status & {"TEST", "CAL"}) or "in progress" in variables.get("ups.test.result", "").lower()
 
 
+def is_in_normal_mode(variables: Mapping[str, str]) -> bool:
+    """On mains, and neither in bypass nor off: some makes come back from an outlet command in bypass."""
+    status = set(variables.get("ups.status", "").split())
+    return "OL" in status and not status & {"BYPASS", "OFF", "OB", "FSD"}
+
+
 def test_failed(variables: Mapping[str, str]) -> bool:
     """Whether the last battery test ended with anything but a pass."""
     result = variables.get("ups.test.result", "").lower()

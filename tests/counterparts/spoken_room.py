@@ -32,6 +32,7 @@ HEALTHY: dict[str, dict[str, Any]] = {
         "sound_muted": False, "lamp_hours": 800.0, "lamp_fault": "ok", "temperature_fault": "ok", "fan_fault": "ok",
         "cover_fault": "ok", "filter_fault": "ok", "other_fault": "ok",
     },
+    "relay_gpio": {"output_1": True, "door_open": False},
     "ups_nut": {
         "power_source": "mains", "battery_charge": 100.0, "battery_runtime": 9e3, "battery_low": False,
         "replace_battery": False, "load": 20.0, "input_voltage": 229.0, "alarm": "", "beeper": "enabled",
@@ -40,7 +41,7 @@ HEALTHY: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 _DEVICES = (
     ("pc-1", "pc", "pc"), ("camera-1", "camera", "camera_onvif"), ("mixer-1", "mixer", "mixer_osc"),
-    ("display-1", "display", "display_pjlink"), ("ups-1", "ups", "ups_nut"),
+    ("display-1", "display", "display_pjlink"), ("relay-1", "relay", "relay_gpio"), ("ups-1", "ups", "ups_nut"),
 )  # fmt: skip
 
 

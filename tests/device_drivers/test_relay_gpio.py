@@ -45,11 +45,16 @@ def one_output(relays: SimulatedRelays, **changed: Any) -> RelayGpio:
 def test_contacts_are_read_and_a_change_is_heard_at_once(driver: RelayGpio, relays: SimulatedRelays) -> None:
     assert driver.observe().readings["door_open"] is False
     stop, heard = threading.Event(), threading.Event()
-    watcher = threading.Thread(target=driver.watch, args=(stop, heard.set))
+    listener = driver_of(relays.settings())
+    watcher = threading.Thread(target=listener.watch, args=(stop, heard.set))
     watcher.start()
-    wait_for(lambda: driver._wake is not None, 3)
-    relays.open_door(True)
-    assert heard.wait(3)
+
+    def is_heard() -> bool:
+        relays.open_door(False)
+        relays.open_door(True)
+        return heard.is_set()
+
+    wait_for(is_heard, 3)
     assert driver.observe().readings["door_open"] is True
     stop.set()
     watcher.join(3)

@@ -49,7 +49,7 @@ def test_nothing_is_lost_or_doubled_when_every_part_is_killed_at_random(
     room.ups.test_s = 0.7
     equipment.run(room.plug_in())
     config = tmp_path / "room.toml"
-    config.write_text(room_toml(room.config()))
+    config.write_text(room_toml(room.config(on_wires_only=True)))
 
     def start_agent() -> "subprocess.Popen[bytes]":
         return processes.start("agent", [sys.executable, "-m", "edge_agent.cli", "run", "--config", str(config)])

@@ -74,7 +74,7 @@ class Watched:
         self.room.ups.test_s = 1.0
         equipment.run(self.room.plug_in())
         self.config = folder / "room.toml"
-        self.config.write_text(room_toml(self.room.config()))
+        self.config.write_text(room_toml(self.room.config(on_wires_only=True)))
         self.centre = Centre(port)
         self.agent = self.start()
 
