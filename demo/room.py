@@ -14,6 +14,8 @@ from device_drivers.equipment import SimulatedEquipment
 from device_drivers.mixer_osc.simulator import SimulatedMixer
 from device_drivers.pc.simulator import SimulatedPc
 from device_drivers.relay_gpio.simulator import SimulatedRelays
+from device_drivers.snmp import objects
+from device_drivers.snmp.simulator import SimulatedAgent
 from device_drivers.ups_nut.simulator import SimulatedUps
 from edge_agent.config import BrokerConfig, DeviceConfig, Feed, RoomConfig
 from wire.description import Role
@@ -24,6 +26,7 @@ _CAMERAS = (
     ("KBVISION", "KX-C4K01", "1.0"),
 )
 _DISPLAYS = (("EPSON", "EB-L210W"), ("NEC", "P525UL"), ("Panasonic", "PT-VMZ51"))
+_DECODERS = (("Poly", "G7500", "4.2.0"), ("Cisco", "Room Kit EQ", "RoomOS 11.14"), ("Yealink", "MeetingEye 500", "1"))
 _UPSES = (("SANTAK", "C1KS-LCD"), ("APC", "Smart-UPS 1500"), ("EATON", "5E 1100i"))
 
 
@@ -61,6 +64,12 @@ class SimulatedRoom:
         self.display.serial = f"{chance.choice('XVK')}{chance.randrange(10**9):09}"
         self.display.lamp_hours = chance.randrange(40, 4_000)
         self.display.takes_s = chance.uniform(6, 14)
+        self.decoder = SimulatedAgent()
+        make, model, firmware = chance.choice(_DECODERS)
+        self.decoder.objects |= {
+            objects.SYS_DESCR: f"{make} {model} {firmware}", objects.MAKE: make, objects.MODEL: model,
+            objects.FIRMWARE: firmware, objects.SERIAL: f"{chance.randrange(16**10):010X}",
+        }  # fmt: skip
         self.relays = SimulatedRelays()
         for output, load in (("camera", self.camera), ("mixer", self.mixer), ("display", self.display)):
             self.relays.feeds(output, partial(self._power, load))
@@ -76,6 +85,7 @@ class SimulatedRoom:
             Device("camera-1", "camera", "camera_onvif", self.camera),
             Device("mixer-1", "mixer", "mixer_osc", self.mixer),
             Device("display-1", "display", "display_pjlink", self.display),
+            Device("decoder-1", "decoder", "snmp", self.decoder),
             Device("relay-1", "relay", "relay_gpio", self.relays),
             Device("ups-1", "ups", "ups_nut", self.ups),
         )

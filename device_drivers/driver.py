@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
 
+from device_drivers.errors import NotOffered
 from wire.description import ActionSpec
 from wire.messages import Params, Value
 from wire.times import Clock
@@ -60,9 +61,9 @@ class Driver(ABC):
     def act(self, action: str, params: Params, progress: Progress) -> Params:
         """Do one of the offered actions and prove its effect; what was measured is the result.
 
-        Raises ActFailed when the effect did not come, DriverError when the equipment is out of reach.
+        Raises NotOffered, ActFailed when the effect did not come, DriverError when the equipment is out of reach.
         """
-        raise NotImplementedError(f"{type(self).__name__} offers no action, so {action} cannot have been asked")
+        raise NotOffered(action)
 
     def cuts(self, action: str, params: Params) -> str | None:
         """The outlet that an act takes power from, `ALL_OUTLETS`, or None for an act that takes none."""

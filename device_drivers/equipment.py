@@ -22,6 +22,9 @@ class SimulatedEquipment(ABC):
     transport: ClassVar[Literal["tcp", "udp", "memory"]]
     """How it is spoken to; one in memory can be absent, but neither hang nor talk nonsense."""
 
+    any_answer: ClassVar[bytes | None] = None
+    """An answer that begins so is a right one, whatever it says."""
+
     def __init__(self, port: int = 0) -> None:
         self.port = port
         self.frozen = False

@@ -32,6 +32,7 @@ HEALTHY: dict[str, dict[str, Any]] = {
         "sound_muted": False, "lamp_hours": 800.0, "lamp_fault": "ok", "temperature_fault": "ok", "fan_fault": "ok",
         "cover_fault": "ok", "filter_fault": "ok", "other_fault": "ok",
     },
+    "snmp": {"uptime": 9e5, "system_name": "decoder"},
     "relay_gpio": {"output_1": True, "door_open": False},
     "ups_nut": {
         "power_source": "mains", "battery_charge": 100.0, "battery_runtime": 9e3, "battery_low": False,
@@ -41,7 +42,8 @@ HEALTHY: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 _DEVICES = (
     ("pc-1", "pc", "pc"), ("camera-1", "camera", "camera_onvif"), ("mixer-1", "mixer", "mixer_osc"),
-    ("display-1", "display", "display_pjlink"), ("relay-1", "relay", "relay_gpio"), ("ups-1", "ups", "ups_nut"),
+    ("display-1", "display", "display_pjlink"), ("decoder-1", "decoder", "snmp"), ("relay-1", "relay", "relay_gpio"),
+    ("ups-1", "ups", "ups_nut"),
 )  # fmt: skip
 
 

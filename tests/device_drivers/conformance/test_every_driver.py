@@ -151,6 +151,8 @@ NOISE = [
 @pytest.mark.parametrize("noise", NOISE, ids=range(len(NOISE)))
 def test_noise_is_a_typed_error_and_never_a_reading(rig: Rig, noise: bytes) -> None:
     rig.needs_a_wire()
+    if rig.equipment.any_answer is not None and noise.startswith(rig.equipment.any_answer):
+        pytest.skip(f"{rig.name}: this is an answer in its protocol")
     with _Noisy(noise, rig.equipment.transport) as port:
         driver = rig.driver(port=port)
         with pytest.raises(DriverError):

@@ -1,0 +1,1 @@
+"""Equipment that offers nothing but an open port or a web page."""

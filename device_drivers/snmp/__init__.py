@@ -1,0 +1,1 @@
+"""What speaks SNMP: decoders, managed switches, network cards of UPSes."""

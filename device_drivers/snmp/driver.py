@@ -1,0 +1,144 @@
+"""One piece of equipment with an SNMP agent."""
+
+from contextlib import suppress
+from threading import Event
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+from puresnmp.exc import AuthorizationError, ErrorResponse
+
+from device_drivers.driver import Driver, Observation, Progress
+from device_drivers.errors import ActFailed, BadAnswer, Misconfigured, NotAnswering, NotOffered, WrongCredentials
+from device_drivers.registry import description_of
+from device_drivers.snmp import objects
+from device_drivers.snmp.description import PAUSE_S
+from device_drivers.snmp.line import Line, credentials_of
+from wire.description import ActionSpec
+from wire.messages import Params
+from wire.times import Clock
+
+Secret = Annotated[str, Meta(min_length=8, max_length=64)]
+_ObjectName = Annotated[str, Meta(pattern=r"^1\.3(\.\d{1,10}){2,30}$")]
+_PERIOD_S = 0.3
+
+
+class User(Struct, frozen=True, forbid_unknown_fields=True):
+    """A user of SNMPv3 (RFC 3414). With no passphrase there is neither proof nor secrecy."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=32)]
+    auth: Secret | None = None
+    auth_method: Literal["sha1", "md5"] = "sha1"
+    priv: Secret | None = None
+    priv_method: Literal["aes", "des"] = "aes"
+
+
+class Poe(Struct, frozen=True, forbid_unknown_fields=True):
+    """Ports whose power over Ethernet may be taken and given."""
+
+    ports: Annotated[tuple[Annotated[str, Meta(pattern=r"^\d{1,5}(\.\d{1,5}){0,3}$")], ...], Meta(max_length=48)]
+    """As the object numbers them, such as "1.7": group and port."""
+    object: _ObjectName = objects.POE_ADMIN
+    """1 gives power, 2 takes it."""
+    pause_s: Annotated[float, Meta(ge=0.1, le=20)] = PAUSE_S
+
+
+class SnmpSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the agent is, and who we are to it."""
+
+    host: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,253}$")]
+    port: Annotated[int, Meta(ge=1, le=65535)] = 161
+    community: Annotated[str, Meta(pattern=r"^[!-~]{1,64}$")] | None = None
+    write_community: Annotated[str, Meta(pattern=r"^[!-~]{1,64}$")] | None = None
+    user: User | None = None
+    poe: Poe | None = None
+    timeout_s: Annotated[float, Meta(gt=0, le=30)] = 4.0
+
+
+class Snmp(Driver):
+    """One agent. An observation ends within `timeout_s` seconds or raises DriverError."""
+
+    Settings = SnmpSettings
+    settings: SnmpSettings
+
+    def __init__(self, settings: SnmpSettings, clock: Clock) -> None:
+        super().__init__(settings, clock)
+        if settings.user is None and settings.community is None:
+            raise Misconfigured(f"SNMP {settings.host}: give a community (v2c) or a user (v3)")
+
+    def observe(self) -> Observation:
+        """Identity, uptime, ports, and a UPS's own objects where there are any."""
+        line = self._line()
+        poe = self.settings.poe
+        ports = poe.ports if poe else ()
+        poe_object = poe.object if poe else objects.POE_ADMIN
+        try:
+            told = line.get((*objects.SCALARS, *(f"{poe_object}.{port}" for port in ports)))
+            told |= line.columns((objects.IF_TYPE, objects.IF_ADMIN, objects.IF_OPER))
+        except AuthorizationError as error:
+            raise WrongCredentials(f"{line.where}: this user may not read") from error
+        except ErrorResponse as error:
+            raise BadAnswer(f"{line.where}: it refuses to be read: {type(error).__name__}") from error
+        if told.get(objects.SYS_UPTIME) is None:
+            raise BadAnswer(f"{line.where}: an agent without sysUpTime is not allowed to show us itself")
+        return Observation(
+            seen_s=self.clock.monotonic(),
+            readings=objects.readings_of(told, ports, poe_object),
+            identity=objects.identity_of(told),
+            actions=self._actions(),
+        )
+
+    def act(self, action: str, params: Params, progress: Progress) -> Params:
+        """Take a port's power and give it back, reading each back. It is given back whatever happens in between."""
+        poe = self.settings.poe
+        if poe is None or action not in {spec.action for spec in self._actions()}:
+            raise NotOffered(action)
+        name = f"{poe.object}.{params['port']}"
+        began_s = self.clock.monotonic()
+        try:
+            self._set(name, objects.POE_OFF)
+            progress("outlet_off")
+            Event().wait(poe.pause_s)
+        finally:
+            self._set(name, objects.POE_ON)
+        return {"took_s": round(self.clock.monotonic() - began_s, 1)}
+
+    def cuts(self, action: str, params: Params) -> str | None:
+        """The port."""
+        return str(params["port"]) if action == "cycle_port" else None
+
+    def _set(self, name: str, value: int) -> None:
+        """Set, and read back until it is so; datagrams get lost in both directions."""
+        said: object = None
+        until_s = self.clock.monotonic() + 2 * self.settings.timeout_s
+        while True:
+            with suppress(NotAnswering):
+                self._line(to_write=True).set(name, value)
+                said = self._line().get((name,))[name]
+            if said == value:
+                return
+            if self.clock.monotonic() >= until_s:
+                raise ActFailed("no_effect_seen")
+            Event().wait(_PERIOD_S)
+
+    def _line(self, to_write: bool = False) -> Line:
+        given = self.settings
+        user = given.user or User("-")
+        community = given.write_community if to_write else given.community
+        credentials = credentials_of(
+            community, given.user.name if given.user else None, user.auth, user.auth_method, user.priv,
+            user.priv_method,
+        )  # fmt: skip
+        return Line(given.host, given.port, credentials, given.timeout_s)
+
+    def _actions(self) -> tuple[ActionSpec, ...]:
+        """Only where the configuration names ports, and something to write with."""
+        given = self.settings
+        if given.poe is None or not given.poe.ports or (given.user is None and given.write_community is None):
+            return ()
+        (spec,) = description_of("snmp").actions
+        params = (msgspec.structs.replace(spec.params[0], values=given.poe.ports),)
+        return (msgspec.structs.replace(spec, params=params),)
+
+
+DRIVER = Snmp

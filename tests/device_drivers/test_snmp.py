@@ -1,0 +1,167 @@
+"""SNMP against net-snmp's own agent, versions 2c and 3, and against a switch of ours that can ignore us."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from demo.processes import Processes
+from device_drivers.equipment import EquipmentLoop
+from device_drivers.errors import ActFailed, DriverError, Misconfigured, NotAnswering, WrongCredentials
+from device_drivers.snmp import objects
+from device_drivers.snmp.driver import Snmp
+from device_drivers.snmp.simulator import SimulatedAgent
+from tests.conftest import need
+from tests.counterparts.waiting import wait_for
+from wire.times import SystemClock
+
+SNMPD = Path("/usr/sbin/snmpd")
+USER = {"name": "noc", "auth": "authpass12", "priv": "privpass12"}
+PORT = f"{objects.POE_ADMIN}.1.7"
+CONFIG = f"""
+agentaddress udp:127.0.0.1:{{port}}
+rocommunity readonly 127.0.0.1
+rwcommunity readwrite 127.0.0.1
+sysname room-switch
+createUser noc SHA "authpass12" AES "privpass12"
+rouser noc priv
+override -rw {PORT} integer 1
+override {objects.UPS_MAKE} octet_str "Eaton"
+override {objects.UPS_MODEL} octet_str "5P 1550i"
+override {objects.BATTERY_STATUS} integer 3
+override {objects.MINUTES_LEFT} integer 12
+override {objects.CHARGE} integer 31
+override {objects.OUTPUT_SOURCE} integer 5
+override {objects.INPUT_VOLTAGE} integer 0
+override {objects.LOAD} integer 40
+override {objects.TEST_RESULT} integer 3
+"""
+
+
+@pytest.fixture
+def snmpd(processes: Processes, tmp_path: Path) -> int:
+    """The port of a net-snmp agent that also plays a UPS card and a port with PoE."""
+    need(SNMPD if SNMPD.exists() else None, "snmpd")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    config = tmp_path / "snmpd.conf"
+    config.write_text(CONFIG.format(port=port))
+    environment = os.environ | {"SNMP_PERSISTENT_DIR": str(tmp_path), "SNMPCONFPATH": str(tmp_path)}
+    processes.start("snmpd", [str(SNMPD), "-f", "-Lo", "-C", "-c", str(config)], env=environment)
+    wait_for(lambda: answers(driver_at(port, community="readonly")), 10, "snmpd does not come up")
+    return port
+
+
+def answers(driver: Snmp) -> bool:
+    try:
+        driver.observe()
+    except DriverError:
+        return False
+    return True
+
+
+def driver_at(port: int, **settings: Any) -> Snmp:
+    wanted = {"host": "127.0.0.1", "port": port, "timeout_s": 1.5} | settings
+    return Snmp(msgspec.convert(wanted, Snmp.Settings), SystemClock())
+
+
+def test_an_agent_of_others_tells_its_readings(snmpd: int) -> None:
+    seen = driver_at(snmpd, community="readonly").observe()
+    assert seen.readings["system_name"] == "room-switch"
+    assert seen.readings["links_up"] is None or seen.readings["links_up"] >= 0
+    assert 0 <= seen.readings["uptime"] < 60  # type: ignore[operator]
+    assert (seen.identity.make, seen.identity.model) == ("Eaton", "5P 1550i")
+    assert seen.readings["power_source"] == "battery"
+    assert (seen.readings["battery_low"], seen.readings["replace_battery"]) == (True, True)
+    assert (seen.readings["battery_charge"], seen.readings["battery_runtime"]) == (31, 720)
+    assert seen.actions == ()
+
+
+@pytest.mark.parametrize(
+    ("who", "error"),
+    [
+        ({"user": USER}, None),
+        ({"user": USER | {"auth": "wrongpass12"}}, WrongCredentials),
+        ({"user": USER | {"name": "nobody"}}, WrongCredentials),
+        ({"user": {"name": "noc"}}, WrongCredentials),
+        ({"user": USER | {"priv": "wrongpass12"}}, NotAnswering),
+        ({"community": "wrong"}, NotAnswering),
+    ],
+)
+def test_who_is_refused_is_told_so_where_the_protocol_tells_it(
+    snmpd: int, who: dict[str, Any], error: type[DriverError] | None
+) -> None:
+    driver = driver_at(snmpd, **who)
+    if error is None:
+        assert driver.observe().readings["system_name"] == "room-switch"
+        return
+    with pytest.raises(error):
+        driver.observe()
+
+
+def test_a_port_is_cut_and_given_back_and_both_are_read_back(snmpd: int) -> None:
+    driver = driver_at(snmpd, community="readonly", write_community="readwrite", poe={"ports": ["1.7"], "pause_s": 0.2})
+    assert driver.observe().readings["poe_ports_off"] == 0
+    told: list[str] = []
+    driver.act("cycle_port", {"port": "1.7"}, lambda detail, **_: told.append(detail))
+    assert told == ["outlet_off"]
+    assert driver.observe().readings["poe_ports_off"] == 0
+    assert driver.cuts("cycle_port", {"port": "1.7"}) == "1.7"
+
+
+def test_a_port_that_may_not_be_written_is_a_failure(snmpd: int) -> None:
+    driver = driver_at(snmpd, community="readonly", write_community="readonly", poe={"ports": ["1.7"]})
+    with pytest.raises((ActFailed, NotAnswering)):
+        driver.act("cycle_port", {"port": "1.7"}, lambda *_, **__: None)
+
+
+@pytest.fixture
+def switch(equipment: EquipmentLoop) -> Iterator[SimulatedAgent]:
+    found = SimulatedAgent()
+    equipment.run(found.plug_in())
+    yield found
+    equipment.run(found.unplug())
+
+
+def test_a_switch_that_says_yes_and_does_nothing_is_a_failure(switch: SimulatedAgent) -> None:
+    driver = Snmp(msgspec.convert(switch.settings() | {"timeout_s": 0.5}, Snmp.Settings), SystemClock())
+    switch.ignores_writes = True
+    with pytest.raises(ActFailed, match="no_effect_seen"):
+        driver.act("cycle_port", {"port": "1.1"}, lambda *_, **__: None)
+
+
+def test_a_port_that_is_down_is_counted(switch: SimulatedAgent) -> None:
+    driver = Snmp(msgspec.convert(switch.settings(), Snmp.Settings), SystemClock())
+    switch.objects[f"{objects.IF_OPER}.3"] = 2
+    switch.objects[f"{objects.IF_OPER}.4"] = 2
+    switch.objects[f"{objects.IF_ADMIN}.4"] = 2  # shut by its administrator: not meant to be up
+    seen = driver.observe().readings
+    assert (seen["links_up"], seen["links_down"]) == (6, 1)
+
+
+def test_an_agent_that_shows_nothing_of_itself_is_no_evidence(switch: SimulatedAgent) -> None:
+    driver = Snmp(msgspec.convert(switch.settings() | {"community": "other"}, Snmp.Settings), SystemClock())
+    with pytest.raises(NotAnswering):
+        driver.observe()
+    with pytest.raises(Misconfigured):
+        Snmp(msgspec.convert({"host": "127.0.0.1"}, Snmp.Settings), SystemClock())
+
+
+VALUES = st.none() | st.integers(-(2**70), 2**70) | st.binary(max_size=300) | st.text(max_size=5)
+
+
+@given(st.dictionaries(st.sampled_from([*objects.SCALARS, f"{objects.IF_TYPE}.1", f"{objects.IF_OPER}.1"]), VALUES))
+def test_whatever_an_agent_says_no_reading_is_made_up(told: dict[str, object]) -> None:
+    readings = objects.readings_of(told, ("1.1",), objects.POE_ADMIN)
+    assert readings["battery_charge"] is None or 0 <= readings["battery_charge"] <= 100  # type: ignore[operator]
+    assert readings["power_source"] in (None, "mains", "battery", "off")
+    if told.get(objects.OUTPUT_SOURCE) is None:
+        assert readings["power_source"] is None and readings["on_bypass"] is None
+    assert all(len(part) <= 120 for part in (objects.identity_of(told).make, objects.identity_of(told).model))
