@@ -23,8 +23,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "line_down": Fault(lambda room: room.line.unplug(), lambda room: room.line.plug_in()),
     "disk_full": Fault(
-        lambda room: room.pc.change(disk_free=1.5e9, disk_used=99.7),
-        lambda room: room.pc.change(disk_free=room.empty_disk, disk_used=18.0),
+        lambda room: room.disk.change(space_free=1.5e9), lambda room: room.disk.change(space_free=room.empty_disk)
     ),
     "room_dark": Fault(
         lambda room: setattr(room.camera, "picture", "dark"), lambda room: setattr(room.camera, "picture", "lit")

@@ -16,6 +16,7 @@ from device_drivers.pc.simulator import SimulatedPc
 from device_drivers.relay_gpio.simulator import SimulatedRelays
 from device_drivers.snmp import objects
 from device_drivers.snmp.simulator import SimulatedAgent
+from device_drivers.storage.simulator import SimulatedDisk
 from device_drivers.ups_nut.simulator import SimulatedUps
 from edge_agent.config import BrokerConfig, DeviceConfig, Feed, RoomConfig
 from wire.description import Role
@@ -64,6 +65,12 @@ class SimulatedRoom:
         self.display.serial = f"{chance.choice('XVK')}{chance.randrange(10**9):09}"
         self.display.lamp_hours = chance.randrange(40, 4_000)
         self.display.takes_s = chance.uniform(6, 14)
+        self.disk = SimulatedDisk()
+        self.disk.change(
+            serial=f"WD-WX{chance.randrange(10**9):09}", space_free=float(chance.randrange(400, 3_600)) * 1e9,
+            disk_hours=float(chance.randrange(300, 20_000)), disk_temperature=float(chance.randrange(31, 46)),
+        )  # fmt: skip
+        self.empty_disk = self.disk.facts.space_free
         self.decoder = SimulatedAgent()
         make, model, firmware = chance.choice(_DECODERS)
         self.decoder.objects |= {
@@ -79,12 +86,12 @@ class SimulatedRoom:
             cpu=float(chance.randrange(4, 40)), memory=float(chance.randrange(30, 70)),
             disk_free=float(chance.randrange(120, 800)) * 1e9, temperature=float(chance.randrange(38, 62)),
         )  # fmt: skip
-        self.empty_disk = self.pc.facts.disk_free
         self.devices = (
             Device("pc-1", "pc", "pc", self.pc),
             Device("camera-1", "camera", "camera_onvif", self.camera),
             Device("mixer-1", "mixer", "mixer_osc", self.mixer),
             Device("display-1", "display", "display_pjlink", self.display),
+            Device("storage-1", "storage", "storage", self.disk),
             Device("decoder-1", "decoder", "snmp", self.decoder),
             Device("relay-1", "relay", "relay_gpio", self.relays),
             Device("ups-1", "ups", "ups_nut", self.ups),

@@ -10,6 +10,9 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, ClassVar, Literal, TypeVar
 
+import msgspec
+from msgspec import Struct
+
 T = TypeVar("T")
 
 
@@ -87,6 +90,26 @@ class StreamEquipment(SimulatedEquipment):
     @abstractmethod
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection until it closes."""
+
+
+class FactsEquipment(StreamEquipment):
+    """A PC that tells a line of facts to everybody who connects; change what it tells by `change`."""
+
+    facts: Struct
+
+    def change(self, **facts: object) -> None:
+        """Replace some of the facts."""
+        self.facts = msgspec.structs.replace(self.facts, **facts)
+
+    def settings(self) -> dict[str, Any]:
+        """Where it is."""
+        return {"host": "127.0.0.1", "port": self.port}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One line of facts a connection."""
+        await self.while_frozen()
+        writer.write(msgspec.json.encode(self.facts) + b"\n")
+        await writer.drain()
 
 
 class DatagramEquipment(SimulatedEquipment):

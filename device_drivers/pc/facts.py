@@ -1,14 +1,11 @@
 """What can be known of a PC, before any judgement; and the same facts as a line of JSON from another computer."""
 
-import socket
 from typing import Annotated, Protocol
 
-import msgspec
 from msgspec import Meta, Struct
 
-from device_drivers.errors import BadAnswer, NotAnswering
+from device_drivers.far import ask
 
-_MAX_BYTES = 16_384
 Real = Annotated[float, Meta(ge=-1e18, le=1e18)]
 
 
@@ -49,20 +46,4 @@ class FarMachine:
 
     def facts(self) -> Facts:
         """Ask once. Raises NotAnswering or BadAnswer."""
-        where = f"PC {self._address[0]}:{self._address[1]}"
-        try:
-            with socket.create_connection(self._address, self._timeout_s) as talk:
-                line = bytearray()
-                while not line.endswith(b"\n") and len(line) <= _MAX_BYTES:
-                    part = talk.recv(4096)
-                    if not part:
-                        break
-                    line += part
-        except OSError as error:
-            raise NotAnswering(f"{where}: nobody answers") from error
-        if not line.endswith(b"\n"):
-            raise BadAnswer(f"{where}: {len(line)} bytes without an end of line")
-        try:
-            return msgspec.json.decode(line, type=Facts)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise BadAnswer(f"{where}: {error}"[:200]) from error
+        return ask(self._address, self._timeout_s, Facts, "PC")

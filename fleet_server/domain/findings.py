@@ -32,10 +32,12 @@ class Finding(Struct, frozen=True, gc=False):
 
 
 class Need(Struct, frozen=True):
-    """What the check measures by: the planned time, and the limits of the blueprint."""
+    """What the check measures by: the planned time, the limits of the blueprint, and whether it counts already."""
 
     planned_s: float
     limits: Mapping[str, float] = {}
+    live: bool = False
+    """A session is under way in this room."""
 
 
 Evidence = Mapping[str, Any]
@@ -54,6 +56,8 @@ class Check(Struct, frozen=True):
     """Asked only of a device whose driver tells all of `reads`; of others of the role it asks nothing."""
     may_lack: tuple[str, ...] = ()
     """Read too where the device tells them; None where not."""
+    mend_min: int = 15
+    """Minutes that it usually takes to put right: what takes longest is shown first."""
     unit: Unit = ""
     """Of what it observes and requires, where that is a number."""
 

@@ -5,14 +5,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from fleet_server.domain.checks import checks
 from fleet_server.domain.findings import Outcome
 from fleet_server.domain.readiness import CheckResult, Judgement, Verdict
-
-_MEND_MIN = {
-    # Minutes that it usually takes to put right, for the order of what is shown; longest first.
-    "power_lasts": 60, "answers": 30, "recording_fits": 20, "network_link": 15, "picture_shows": 10,
-    "camera_clock": 5, "pc_clock": 5, "conference_runs": 3, "pc_load": 3, "ups_healthy": 1,
-}  # fmt: skip
 
 
 class Waiver(Struct, frozen=True):
@@ -59,4 +54,4 @@ def gate_of(judged: Mapping[str, Judgement], waivers: Iterable[Waiver], now: dat
 
 
 def _mend_order(check: CheckResult) -> tuple[bool, int]:
-    return check.outcome is Outcome.WARN, -_MEND_MIN.get(check.check, 10)
+    return check.outcome is Outcome.WARN, -checks()[check.check].mend_min

@@ -66,6 +66,15 @@ class Judgement(Struct, frozen=True, gc=False):
     """When the verdict or a check would change with no message arriving; NEVER where it would not."""
 
 
+class Wanted(Struct, frozen=True):
+    """What a room must be good for."""
+
+    planned_s: float
+    """How long it must last."""
+    live: bool = False
+    """It is in use already."""
+
+
 class _Planned(Struct, frozen=True):
     name: str
     check: Check
@@ -103,8 +112,8 @@ def plan_of(blueprint: Blueprint, about: About | None, checks: Mapping[str, Chec
     return Plan(blueprint.report_interval_s, blueprint.planned_s, tuple(planned), about.revision if about else None)
 
 
-def judge(room: Room, plan: Plan, now: float, planned_s: float | None = None, learning: bool = False) -> Judgement:
-    """The verdict at `now`. `planned_s` is the session's, where there is one; `learning`: just after a start."""
+def judge(room: Room, plan: Plan, now: float, wanted: Wanted | None = None, learning: bool = False) -> Judgement:
+    """The verdict at `now`. `wanted` is by the session, where there is one; `learning`: just after a start."""
     report, received_at = room.report, room.received_at
     missed_at = received_at + REPORTS_MISSED * plan.interval_s if received_at is not None else -NEVER
     known = report is not None and report.about_revision == plan.about_revision
@@ -112,9 +121,9 @@ def judge(room: Room, plan: Plan, now: float, planned_s: float | None = None, le
     changes_at = missed_at if missed_at > now else NEVER
     results = []
     worst = Verdict.READY if plan.checks else Verdict.NOT_READY
-    wanted_s = planned_s if planned_s is not None else plan.planned_s
+    wanted = wanted or Wanted(plan.planned_s)
     for planned in plan.checks:
-        result, until = _ask(planned, devices, received_at if known else None, now, wanted_s, known)
+        result, until = _ask(planned, devices, received_at if known else None, now, wanted, known)
         changes_at = min(changes_at, until)
         results.append(result)
         outcome = result.outcome
@@ -149,7 +158,7 @@ def _planned(name: str, check: Check, rule: Rule, role: str, device: str | None,
 
 
 def _ask(
-    planned: _Planned, devices: Mapping[str, DeviceReport], received_at: float | None, now: float, wanted_s: float,
+    planned: _Planned, devices: Mapping[str, DeviceReport], received_at: float | None, now: float, wanted: Wanted,
     known: bool,
 ) -> tuple[CheckResult, float]:  # fmt: skip
     """One check over one device, and the moment when it goes stale."""
@@ -183,7 +192,9 @@ def _ask(
         if reading is not None and now < received_at - reading.age_s + max_age_s:
             evidence[key] = reading.value
             stale_at = min(stale_at, received_at - reading.age_s + max_age_s)
-    return _result(planned, check.decide(evidence, Need(wanted_s, planned.rule.limits)), seen_at), stale_at
+    return _result(
+        planned, check.decide(evidence, Need(wanted.planned_s, planned.rule.limits, wanted.live)), seen_at
+    ), stale_at
 
 
 def _by_key(device: DeviceReport) -> dict[str, Reading]:

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from fleet_server.domain.gate import Gate, Waiver, gate_of
-from fleet_server.domain.readiness import judge
+from fleet_server.domain.readiness import Wanted, judge
 from fleet_server.domain.sessions import Session, is_live, wrong_plan
 from fleet_server.errors import Conflict, Invalid, NotFound
 from fleet_server.live.stream import Stream
@@ -99,10 +99,9 @@ class SessionDesk:
     def _gate(self, session: Session, granted: Sequence[Waiver]) -> Gate:
         now = self._clock.now()
         left_s = max(0.0, (session.ends_at - max(now, session.starts_at)).total_seconds())
+        wanted = Wanted(left_s, live=session.starts_at <= now < session.ends_at)
         judged = {}
         for site in session.sites:
             entry = self._fleet.entries[site]
-            judged[site] = judge(
-                entry.room, entry.plan, now.timestamp(), planned_s=left_s, learning=self._fleet.is_learning
-            )
+            judged[site] = judge(entry.room, entry.plan, now.timestamp(), wanted, self._fleet.is_learning)
         return gate_of(judged, granted, now)

@@ -32,6 +32,10 @@ HEALTHY: dict[str, dict[str, Any]] = {
         "sound_muted": False, "lamp_hours": 800.0, "lamp_fault": "ok", "temperature_fault": "ok", "fan_fault": "ok",
         "cover_fault": "ok", "filter_fault": "ok", "other_fault": "ok",
     },
+    "storage": {
+        "writable": True, "recording_hours": 900.0, "recording_still": 2.0, "recordings": 86.0, "smart_healthy": True,
+        "disk_temperature": 38.0,
+    },
     "snmp": {"uptime": 9e5, "system_name": "decoder"},
     "relay_gpio": {"output_1": True, "door_open": False},
     "ups_nut": {
@@ -43,7 +47,7 @@ HEALTHY: dict[str, dict[str, Any]] = {
 _DEVICES = (
     ("pc-1", "pc", "pc"), ("camera-1", "camera", "camera_onvif"), ("mixer-1", "mixer", "mixer_osc"),
     ("display-1", "display", "display_pjlink"), ("decoder-1", "decoder", "snmp"), ("relay-1", "relay", "relay_gpio"),
-    ("ups-1", "ups", "ups_nut"),
+    ("storage-1", "storage", "storage"), ("ups-1", "ups", "ups_nut"),
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from firmware_profiles.loader import blueprints
 from fleet_server.domain.checks import checks
 from fleet_server.domain.findings import Outcome
 from fleet_server.domain.gate import Waiver, gate_of
-from fleet_server.domain.readiness import NEVER, Judgement, Room, Verdict, judge, plan_of
+from fleet_server.domain.readiness import NEVER, Judgement, Room, Verdict, Wanted, judge, plan_of
 from tests.counterparts.spoken_room import HEALTHY, about_of_room, report_of_room
 from wire.ids import uuid7
 from wire.messages import Report
@@ -45,8 +45,8 @@ def test_a_healthy_room_is_ready() -> None:
     [
         ("conference_runs", {"conference_running": False}, ("fail", "not_running"), "not_ready"),
         ("conference_runs", {"conference_running": None}, ("unknown", "no_evidence"), "not_ready"),
-        ("recording_fits", {"disk_free": 1e9}, ("fail", "too_little"), "not_ready"),
-        ("recording_fits", {"disk_free": 5e9}, ("warn", "no_reserve"), "at_risk"),
+        ("recording_fits", {"recording_hours": 1.5}, ("fail", "too_little"), "not_ready"),
+        ("recording_fits", {"recording_hours": 3.0}, ("warn", "no_reserve"), "at_risk"),
         ("pc_clock", {"clock_offset": -3.0}, ("warn", "off"), "at_risk"),
         ("pc_clock", {"clock_offset": 40.0}, ("fail", "off"), "not_ready"),
         ("pc_load", {"temperature": 95.0}, ("warn", "hot"), "at_risk"),
@@ -78,6 +78,12 @@ def test_a_healthy_room_is_ready() -> None:
         ("display_shows", {"picture_muted": True}, ("fail", "blanked"), "not_ready"),
         ("display_shows", {"lamp_fault": "warning"}, ("warn", "lamp_fault"), "at_risk"),
         ("display_shows", {"fan_fault": "error", "lamp_fault": "warning"}, ("fail", "fan_fault"), "not_ready"),
+        ("disk_well", {"writable": False}, ("fail", "not_writable"), "not_ready"),
+        ("disk_well", {"writable": None}, ("unknown", "no_evidence"), "not_ready"),
+        ("disk_well", {"smart_healthy": False}, ("warn", "failing"), "at_risk"),
+        ("disk_well", {"smart_healthy": None, "disk_temperature": None}, ("pass", "ok"), "ready"),
+        ("disk_well", {"disk_temperature": 62.0}, ("warn", "hot"), "at_risk"),
+        ("recording_runs", {"recording_still": 9e5}, ("pass", "ok"), "ready"),
         ("power_lasts", {"power_source": "battery", "battery_runtime": 300.0}, ("fail", "on_battery"), "not_ready"),
         ("power_lasts", {"power_source": "battery", "battery_runtime": 7_200.0}, ("warn", "on_battery"), "at_risk"),
         ("power_lasts", {"power_source": "battery", "battery_runtime": None}, ("fail", "on_battery_unknown"),
@@ -220,8 +226,21 @@ def test_a_wrong_clock_in_the_room_changes_nothing(late: Room, said: Any) -> Non
 
 def test_a_longer_session_needs_more() -> None:
     on_battery = room(power_source="battery", battery_runtime=5_000.0)
-    assert judge(on_battery, PLAN, T, planned_s=3_600).verdict is Verdict.AT_RISK
-    assert judge(on_battery, PLAN, T, planned_s=7_200).verdict is Verdict.NOT_READY
+    assert judge(on_battery, PLAN, T, Wanted(3_600)).verdict is Verdict.AT_RISK
+    assert judge(on_battery, PLAN, T, Wanted(7_200)).verdict is Verdict.NOT_READY
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"recording_still": 4.0}, ("pass", "ok")),
+        ({"recording_still": 90.0}, ("fail", "still")),
+        ({"recording_still": None, "recordings": 0.0}, ("fail", "no_file")),
+        ({"recordings": None}, ("unknown", "no_evidence")),
+    ],
+)
+def test_a_recording_must_grow_while_the_session_is_live(changed: dict[str, Any], expected: tuple[str, str]) -> None:
+    assert outcome(judge(room(**changed), PLAN, T, Wanted(3_600, live=True)), "recording_runs") == expected
 
 
 def test_the_gate_goes_only_with_every_site_ready_or_waived() -> None:

@@ -9,4 +9,4 @@ def decide(room: Evidence, need: Need) -> Finding:
     return passed(observed="ok", required="ok") if state == "ok" else failed(state, observed=state, required="ok")
 
 
-CHECK = Check(role=None, reads=("state",), decide=decide)
+CHECK = Check(role=None, reads=("state",), decide=decide, mend_min=30)

@@ -8,4 +8,4 @@ def decide(room: Evidence, need: Need) -> Finding:
     return passed(True, True) if room["conference_running"] else failed("not_running", False, True)
 
 
-CHECK = Check(role="pc", reads=("conference_running",), decide=decide)
+CHECK = Check(role="pc", reads=("conference_running",), decide=decide, mend_min=3)

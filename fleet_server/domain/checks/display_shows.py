@@ -27,4 +27,5 @@ CHECK = Check(
     reads=("power",),
     may_lack=("input", "input_name", "input_right", "picture_muted", *_FAULTS),
     decide=decide,
+    mend_min=5,
 )

@@ -22,5 +22,6 @@ CHECK = Check(
     reads=("main_muted", "mic_muted"),
     may_lack=("main_fader", "mic_fader", "muted_channels"),
     decide=decide,
+    mend_min=2,
     unit="db",
 )

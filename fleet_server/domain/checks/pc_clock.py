@@ -12,4 +12,4 @@ def decide(room: Evidence, need: Need) -> Finding:
     return warned("off", off_s, warn_s, off_s=off_s) if off_s >= warn_s else passed(off_s, warn_s)
 
 
-CHECK = Check(role="pc", reads=("clock_offset",), decide=decide, unit="s")
+CHECK = Check(role="pc", reads=("clock_offset",), decide=decide, mend_min=5, unit="s")

@@ -16,4 +16,4 @@ def decide(room: Evidence, need: Need) -> Finding:
     return passed(room["cpu"], limits["cpu_percent"])
 
 
-CHECK = Check(role="pc", reads=("cpu", "memory"), may_lack=("temperature",), decide=decide, unit="percent")
+CHECK = Check(role="pc", reads=("cpu", "memory"), may_lack=("temperature",), decide=decide, mend_min=3, unit="percent")

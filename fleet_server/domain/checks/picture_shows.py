@@ -25,5 +25,6 @@ CHECK = Check(
     reads=("frame",),
     may_lack=("brightness", "contrast", "frame_unchanged"),
     decide=decide,
+    mend_min=10,
     unit="percent",
 )

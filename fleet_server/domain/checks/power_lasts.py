@@ -22,5 +22,10 @@ def decide(room: Evidence, need: Need) -> Finding:
 
 
 CHECK = Check(
-    role="ups", reads=("power_source",), may_lack=("battery_runtime", "battery_charge"), decide=decide, unit="min"
+    role="ups",
+    reads=("power_source",),
+    may_lack=("battery_runtime", "battery_charge"),
+    decide=decide,
+    mend_min=60,
+    unit="min",
 )

@@ -1,13 +1,12 @@
-"""Is there room on the disk for the recording of the planned time, with a reserve?"""
+"""Is there room on the recording's disk for the planned time, with a reserve?"""
 
 from fleet_server.domain.findings import Check, Evidence, Finding, Need, failed, passed, warned
 
 
 def decide(room: Evidence, need: Need) -> Finding:
     """Too little for the planned time fails; less than the reserve warns."""
-    gb_an_hour = need.limits["gb_an_hour"]
-    free_h = round(room["disk_free"] / 1e9 / gb_an_hour, 1)
-    planned_h = need.planned_s / 3600
+    free_h = room["recording_hours"]
+    planned_h = round(need.planned_s / 3600, 1)
     if free_h < planned_h:
         return failed("too_little", free_h, planned_h, free_h=free_h, planned_h=planned_h)
     if free_h < planned_h * need.limits["reserve"]:
@@ -15,4 +14,4 @@ def decide(room: Evidence, need: Need) -> Finding:
     return passed(free_h, planned_h)
 
 
-CHECK = Check(role="pc", reads=("disk_free",), decide=decide, unit="h")
+CHECK = Check(role="storage", reads=("recording_hours",), decide=decide, mend_min=20, unit="h")

@@ -15,4 +15,11 @@ def decide(room: Evidence, need: Need) -> Finding:
     return passed(load, most)
 
 
-CHECK = Check(role="ups", reads=("replace_battery",), may_lack=("alarm", "load"), decide=decide, unit="percent")
+CHECK = Check(
+    role="ups",
+    reads=("replace_battery",),
+    may_lack=("alarm", "load"),
+    decide=decide,
+    mend_min=1,
+    unit="percent",
+)

@@ -1,0 +1,1 @@
+"""The disk that takes the recording."""
