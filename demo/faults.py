@@ -33,6 +33,10 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "mic_muted": Fault(lambda room: room.mixer.mute(1), lambda room: room.mixer.unmute(1)),
     "display_off": Fault(lambda room: room.display.switch(False), lambda room: room.display.switch(True)),
+    "mic_pulled": Fault(
+        lambda room: room.sound.microphone(present=False, is_default=None, muted=None, volume=None),
+        lambda room: room.sound.microphone(present=True, is_default=True, muted=False, volume=70.0),
+    ),
     "battery_worn": Fault(
         lambda room: room.ups.variables.update({"ups.status": "OL RB"}),
         lambda room: room.ups.variables.update({"ups.status": "OL CHRG"}),

@@ -8,6 +8,7 @@ from random import Random
 from msgspec import Struct
 
 from demo.line import Line
+from device_drivers.audio_alsa.simulator import SimulatedSound
 from device_drivers.camera_onvif.simulator import SimulatedCamera
 from device_drivers.display_pjlink.simulator import SimulatedDisplay
 from device_drivers.equipment import SimulatedEquipment
@@ -28,6 +29,7 @@ _CAMERAS = (
 )
 _DISPLAYS = (("EPSON", "EB-L210W"), ("NEC", "P525UL"), ("Panasonic", "PT-VMZ51"))
 _DECODERS = (("Poly", "G7500", "4.2.0"), ("Cisco", "Room Kit EQ", "RoomOS 11.14"), ("Yealink", "MeetingEye 500", "1"))
+_SOUNDS = ("Jabra Speak 750", "Poly Sync 40", "Yamaha YVC-330", "Focusrite Scarlett 2i2")
 _UPSES = (("SANTAK", "C1KS-LCD"), ("APC", "Smart-UPS 1500"), ("EATON", "5E 1100i"))
 
 
@@ -60,6 +62,9 @@ class SimulatedRoom:
             "input.voltage": str(chance.randrange(214, 232)),
         }  # fmt: skip
         self.mixer = SimulatedMixer(family=chance.choice(("x32", "xair")))
+        self.sound = SimulatedSound()
+        self.sound.microphone(volume=float(chance.randrange(55, 95)), name=f"{chance.choice(_SOUNDS)} Mono")
+        self.sound.speaker(volume=float(chance.randrange(45, 90)))
         self.display = SimulatedDisplay()
         self.display.make, self.display.model = chance.choice(_DISPLAYS)
         self.display.serial = f"{chance.choice('XVK')}{chance.randrange(10**9):09}"
@@ -90,6 +95,7 @@ class SimulatedRoom:
             Device("pc-1", "pc", "pc", self.pc),
             Device("camera-1", "camera", "camera_onvif", self.camera),
             Device("mixer-1", "mixer", "mixer_osc", self.mixer),
+            Device("audio-1", "audio", "audio_alsa", self.sound),
             Device("display-1", "display", "display_pjlink", self.display),
             Device("storage-1", "storage", "storage", self.disk),
             Device("decoder-1", "decoder", "snmp", self.decoder),

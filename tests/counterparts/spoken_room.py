@@ -32,6 +32,10 @@ HEALTHY: dict[str, dict[str, Any]] = {
         "sound_muted": False, "lamp_hours": 800.0, "lamp_fault": "ok", "temperature_fault": "ok", "fan_fault": "ok",
         "cover_fault": "ok", "filter_fault": "ok", "other_fault": "ok",
     },
+    "audio_alsa": {
+        "mic_present": True, "mic_is_default": True, "mic_muted": False, "mic_volume": 70.0, "speaker_present": True,
+        "speaker_is_default": True, "speaker_muted": False, "speaker_volume": 60.0,
+    },
     "storage": {
         "writable": True, "recording_hours": 900.0, "recording_still": 2.0, "recordings": 86.0, "smart_healthy": True,
         "disk_temperature": 38.0,
@@ -46,7 +50,8 @@ HEALTHY: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 _DEVICES = (
     ("pc-1", "pc", "pc"), ("camera-1", "camera", "camera_onvif"), ("mixer-1", "mixer", "mixer_osc"),
-    ("display-1", "display", "display_pjlink"), ("decoder-1", "decoder", "snmp"), ("relay-1", "relay", "relay_gpio"),
+    ("audio-1", "audio", "audio_alsa"), ("display-1", "display", "display_pjlink"),
+    ("decoder-1", "decoder", "snmp"), ("relay-1", "relay", "relay_gpio"),
     ("storage-1", "storage", "storage"), ("ups-1", "ups", "ups_nut"),
 )  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Microphone and speakers of the room's PC."""
