@@ -1,9 +1,9 @@
 """One projector or display over PJLink. Its "OK" means "heard": an act is done when the display says so afterwards."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from aiopjlink import PJLink
@@ -120,11 +120,7 @@ class DisplayPjlink(Driver):
                     await link.__aexit__(None, None, None)
 
         with _foreign_errors_of(f"display {given.host}:{given.port}"):
-            return _run(talk())
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(work)
+            return asyncio.run(talk())
 
 
 @contextmanager

@@ -8,6 +8,7 @@ normally closed contact.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Annotated, Any, Literal
 
 from gpiozero import BadPinFactory, Device, DigitalInputDevice, GPIOZeroError, OutputDevice
@@ -126,7 +127,7 @@ def _factory_of(settings: BoardSettings) -> Any:
         Device.ensure_pin_factory()
         return Device.pin_factory
     module, _, name = _FACTORIES[settings.pins].partition(":")
-    return getattr(__import__(module, fromlist=[name]), name)()
+    return getattr(import_module(module), name)()
 
 
 @contextmanager

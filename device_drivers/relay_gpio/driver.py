@@ -38,7 +38,6 @@ class RelaySettings(Struct, frozen=True, forbid_unknown_fields=True):
     outputs: Annotated[tuple[Output, ...], Meta(max_length=len(OUTPUTS))] = ()
     """In the order of the readings `output_1`, `output_2`, …"""
     inputs: Inputs = Inputs()
-    timeout_s: Annotated[float, Meta(gt=0, le=30)] = 2.0
 
 
 class RelayGpio(Driver):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from puresnmp import V2C, V3, Auth, Priv
 from puresnmp.exc import AuthorizationError, ErrorResponse
 
 from device_drivers.driver import Driver, Observation, Progress
@@ -13,7 +14,7 @@ from device_drivers.errors import ActFailed, BadAnswer, Misconfigured, NotAnswer
 from device_drivers.registry import description_of
 from device_drivers.snmp import objects
 from device_drivers.snmp.description import PAUSE_S
-from device_drivers.snmp.line import Line, credentials_of
+from device_drivers.snmp.line import Line
 from wire.description import ActionSpec
 from wire.messages import Params
 from wire.times import Clock
@@ -123,13 +124,19 @@ class Snmp(Driver):
 
     def _line(self, to_write: bool = False) -> Line:
         given = self.settings
-        user = given.user or User("-")
+        return Line(given.host, given.port, self._credentials(to_write), given.timeout_s)
+
+    def _credentials(self, to_write: bool) -> V2C | V3:
+        """Version 3 where a user is named, else 2c."""
+        given = self.settings
+        if given.user is not None:
+            auth = Auth(given.user.auth.encode(), given.user.auth_method) if given.user.auth else None
+            priv = Priv(given.user.priv.encode(), given.user.priv_method) if given.user.priv else None
+            return V3(given.user.name, auth, priv)
         community = given.write_community if to_write else given.community
-        credentials = credentials_of(
-            community, given.user.name if given.user else None, user.auth, user.auth_method, user.priv,
-            user.priv_method,
-        )  # fmt: skip
-        return Line(given.host, given.port, credentials, given.timeout_s)
+        if community is None:
+            raise Misconfigured(f"SNMP {given.host}: no community to {'write' if to_write else 'read'} with")
+        return V2C(community)
 
     def _actions(self) -> tuple[ActionSpec, ...]:
         """Only where the configuration names ports, and something to write with."""

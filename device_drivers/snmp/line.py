@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from puresnmp import V2C, V3, Auth, Client, Priv
+from puresnmp import V2C, V3, Client
 from puresnmp import ObjectIdentifier as Oid
 from puresnmp.exc import ErrorResponse, MissingPlugin, NotInTimeWindow, SnmpError, Timeout
 from x690.exc import X690Error
@@ -117,19 +117,6 @@ class Line:
             raise BadAnswer(f"{self.where}: {type(error).__name__}: {str(error)[:80]}") from error
         except _ASTRAY as error:
             raise BadAnswer(f"{self.where}: not SNMP: {str(error)[:80]!r}") from error
-
-
-def credentials_of(
-    community: str | None, user: str | None, auth: str | None, auth_method: str, priv: str | None, priv_method: str
-) -> V2C | V3:
-    """Version 3 where a user is named, else 2c."""
-    if user is None:
-        return V2C(community or "public")
-    return V3(
-        user,
-        Auth(auth.encode(), auth_method) if auth else None,
-        Priv(priv.encode(), priv_method) if priv else None,
-    )
 
 
 def _plain(value: Any) -> object:

@@ -1,18 +1,13 @@
 """A UPS behind upsd, in data. Its actions are not here: upsd lists them."""
 
+from device_drivers.power_readings import POWER_READINGS
 from wire.description import Description, ReadingSpec
 
 DESCRIPTION = Description(
     driver="ups_nut",
     roles=("ups",),
     readings=(
-        ReadingSpec("power_source", "choice", values=("mains", "battery", "off"), max_age_s=45, notable=True),
-        ReadingSpec("battery_charge", unit="percent", low=0, high=100, max_age_s=45, step=5),
-        ReadingSpec("battery_runtime", unit="s", low=0, max_age_s=45, step=60),
-        ReadingSpec("battery_low", "bool", max_age_s=45, notable=True),
-        ReadingSpec("replace_battery", "bool", max_age_s=45, notable=True),
-        ReadingSpec("load", unit="percent", low=0, max_age_s=45, step=20),
-        ReadingSpec("input_voltage", unit="volt", low=0, max_age_s=45, step=20),
+        *POWER_READINGS,
         ReadingSpec("alarm", "text", max_age_s=45, notable=True),
         ReadingSpec("beeper", "choice", values=("enabled", "disabled", "muted"), max_age_s=45),
         ReadingSpec("battery_test", "text", max_age_s=45),

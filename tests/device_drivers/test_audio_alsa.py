@@ -49,7 +49,7 @@ def server(processes: Processes, tmp_path: Path) -> Iterator[str]:
     address = f"unix:{tmp_path}/sound"
     protocol = f"module-native-protocol-unix socket={tmp_path}/sound auth-anonymous=1"
     command = [str(PULSEAUDIO), "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1"]
-    for module in (protocol, "module-null-sink sink_name=mix"):
+    for module in (protocol, f"module-null-sink sink_name=mix rate={RATE} channels=1"):
         command += ["-L", module]
     home = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path), "DBUS_SESSION_BUS_ADDRESS": "disabled:"}
     processes.start("pulseaudio", command, env=home)

@@ -38,7 +38,9 @@ class Rig:
 
     def driver(self, **changed: Any) -> Driver:
         kind = registry.driver_class(self.name)
-        settings = self.equipment.settings() | {"timeout_s": DEADLINE_S} | changed
+        settings = self.equipment.settings() | changed
+        if "timeout_s" in kind.Settings.__struct_fields__:
+            settings |= {"timeout_s": DEADLINE_S}
         return kind(msgspec.convert(settings, kind.Settings), SystemClock())
 
 
