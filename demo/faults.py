@@ -25,9 +25,6 @@ FAULTS: Mapping[str, Fault] = {
     "disk_full": Fault(
         lambda room: room.disk.change(space_free=1.5e9), lambda room: room.disk.change(space_free=room.empty_disk)
     ),
-    "room_dark": Fault(
-        lambda room: setattr(room.camera, "picture", "dark"), lambda room: setattr(room.camera, "picture", "lit")
-    ),
     "software_closed": Fault(
         lambda room: room.pc.change(conference_running=False), lambda room: room.pc.change(conference_running=True)
     ),
@@ -37,6 +34,8 @@ FAULTS: Mapping[str, Fault] = {
         lambda room: room.sound.microphone(present=False, is_default=None, muted=None, volume=None),
         lambda room: room.sound.microphone(present=True, is_default=True, muted=False, volume=70.0),
     ),
+    "lights_out": Fault(lambda room: room.lights(False), lambda room: room.lights(True)),
+    "line_lossy": Fault(lambda room: setattr(room.probe, "loss", 0.35), lambda room: setattr(room.probe, "loss", 0.0)),
     "battery_worn": Fault(
         lambda room: room.ups.variables.update({"ups.status": "OL RB"}),
         lambda room: room.ups.variables.update({"ups.status": "OL CHRG"}),

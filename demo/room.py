@@ -12,6 +12,8 @@ from device_drivers.audio_alsa.simulator import SimulatedSound
 from device_drivers.camera_onvif.simulator import SimulatedCamera
 from device_drivers.display_pjlink.simulator import SimulatedDisplay
 from device_drivers.equipment import SimulatedEquipment
+from device_drivers.light.simulator import SimulatedLight
+from device_drivers.line.simulator import SimulatedLine
 from device_drivers.mixer_osc.simulator import SimulatedMixer
 from device_drivers.pc.simulator import SimulatedPc
 from device_drivers.relay_gpio.simulator import SimulatedRelays
@@ -31,6 +33,8 @@ _DISPLAYS = (("EPSON", "EB-L210W"), ("NEC", "P525UL"), ("Panasonic", "PT-VMZ51")
 _DECODERS = (("Poly", "G7500", "4.2.0"), ("Cisco", "Room Kit EQ", "RoomOS 11.14"), ("Yealink", "MeetingEye 500", "1"))
 _SOUNDS = ("Jabra Speak 750", "Poly Sync 40", "Yamaha YVC-330", "Focusrite Scarlett 2i2")
 _UPSES = (("SANTAK", "C1KS-LCD"), ("APC", "Smart-UPS 1500"), ("EATON", "5E 1100i"))
+_LINES = (("VNPT", "FiberXtra 5M"), ("Viettel", "Leased line 5M"), ("FPT", "Office 5M"))
+_LAMPS = (("Rạng Đông", "LED Panel 60x60"), ("Philips", "CoreLine 36W"), ("Điện Quang", "ĐQ LEDPN04"))
 
 
 _POWER = tuple(Feed("relay-1", name, (f"{name}-1",), back_within_s=60.0) for name in ("camera", "mixer", "display"))
@@ -82,6 +86,11 @@ class SimulatedRoom:
             objects.SYS_DESCR: f"{make} {model} {firmware}", objects.MAKE: make, objects.MODEL: model,
             objects.FIRMWARE: firmware, objects.SERIAL: f"{chance.randrange(16**10):010X}",
         }  # fmt: skip
+        self.light = SimulatedLight()
+        self.light.make, self.light.model = chance.choice(_LAMPS)
+        self.probe = SimulatedLine()
+        self.probe.provider, self.probe.contract = chance.choice(_LINES)
+        self.probe.latency_s, self.probe.jitter_s = chance.uniform(0.006, 0.045), chance.uniform(0.0005, 0.004)
         self.relays = SimulatedRelays()
         for output, load in (("camera", self.camera), ("mixer", self.mixer), ("display", self.display)):
             self.relays.feeds(output, partial(self._power, load))
@@ -97,6 +106,8 @@ class SimulatedRoom:
             Device("mixer-1", "mixer", "mixer_osc", self.mixer),
             Device("audio-1", "audio", "audio_alsa", self.sound),
             Device("display-1", "display", "display_pjlink", self.display),
+            Device("light-1", "light", "light", self.light),
+            Device("line-1", "line", "line", self.probe),
             Device("storage-1", "storage", "storage", self.disk),
             Device("decoder-1", "decoder", "snmp", self.decoder),
             Device("relay-1", "relay", "relay_gpio", self.relays),
@@ -110,6 +121,11 @@ class SimulatedRoom:
         for part in (*(device.equipment for device in self.devices), self.line):
             await part.plug_in()
 
+    def lights(self, on: bool) -> None:
+        """The lamps burn out, or new ones are put in: sensor and camera see it."""
+        self.light.burn_out(not on)
+        self.camera.picture = "lit" if on else "dark"
+
     def _power(self, load: SimulatedEquipment, is_high: bool) -> None:
         """A relay on the normally closed contact: a low level takes the power away. Called by a driver's thread."""
         change = load.plug_in() if is_high else load.unplug()
@@ -117,15 +133,18 @@ class SimulatedRoom:
 
     def config(self, on_wires_only: bool = False) -> RoomConfig:
         """What the agent of this room is told; one in another process reaches only what is on a wire."""
-        devices = [d for d in self.devices if not (on_wires_only and d.equipment.transport == "memory")]
-        names = {device.id for device in devices}
+        told = [
+            (d, d.equipment.settings_elsewhere() if on_wires_only else d.equipment.settings()) for d in self.devices
+        ]
+        names = {device.id for device, settings in told if settings is not None}
         return RoomConfig(
             site=self.site,
             folder=str(self._folder / self.site),
             broker=BrokerConfig(**self.line.settings()),
             devices=tuple(
-                DeviceConfig(device.id, device.role, device.driver, self._poll_s, 8.0, device.equipment.settings())
-                for device in devices
+                DeviceConfig(device.id, device.role, device.driver, self._poll_s, 8.0, settings)
+                for device, settings in told
+                if settings is not None
             ),
             power=tuple(feed for feed in _POWER if feed.device in names),
         )

@@ -31,6 +31,23 @@ class Observation(Struct, frozen=True):
     identity: Identity = Identity()
     actions: tuple[ActionSpec, ...] = ()
     """The actions that this very device offers now."""
+    older: Mapping[str, float] = {}
+    """Monotonic time of those readings that are older than the observation."""
+
+
+class Sighting(Struct, frozen=True):
+    """A reading of another device of the room."""
+
+    value: Value
+    seen_s: float
+
+
+Neighbour = Callable[[str, str], Sighting | None]
+"""Device and reading key -> its newest value; None where there is none."""
+
+
+def _alone(device: str, key: str) -> Sighting | None:
+    return None
 
 
 class Progress(Protocol):
@@ -53,6 +70,8 @@ class Driver(ABC):
     def __init__(self, settings: Any, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
+        self.neighbour: Neighbour = _alone
+        """Set by whoever puts the room together, for drivers that rest on what another device observes."""
 
     @abstractmethod
     def observe(self) -> Observation:

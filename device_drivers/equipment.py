@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
+from device_drivers.driver import Sighting
+
 T = TypeVar("T")
 
 
@@ -27,6 +29,9 @@ class SimulatedEquipment(ABC):
 
     any_answer: ClassVar[bytes | None] = None
     """An answer that begins so is a right one, whatever it says."""
+
+    after_an_act: ClassVar[frozenset[str]] = frozenset()
+    """Readings that there are only once an act has taken them."""
 
     def __init__(self, port: int = 0) -> None:
         self.port = port
@@ -43,6 +48,14 @@ class SimulatedEquipment(ABC):
     @abstractmethod
     def settings(self) -> dict[str, Any]:
         """What a driver must be told to reach it; call it once it is plugged in."""
+
+    def settings_elsewhere(self) -> dict[str, Any] | None:
+        """The same for a driver in another process; None where it cannot be reached from there."""
+        return self.settings() if self.transport != "memory" else None
+
+    def neighbour(self, device: str, key: str) -> Sighting | None:
+        """What the other devices of its room observe, for a driver that rests on them."""
+        return None
 
 
 class StreamEquipment(SimulatedEquipment):

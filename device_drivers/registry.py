@@ -5,7 +5,9 @@ on first use.
 """
 
 import importlib
+import logging
 import tomllib
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.resources import files
@@ -13,9 +15,13 @@ from typing import Any
 
 import msgspec
 
+from device_drivers.area import Area
 from device_drivers.driver import Driver
 from device_drivers.errors import Misconfigured
 from wire.description import ActionSpec, Description, ParamSpec, ReadingSpec, Text
+from wire.messages import FoundDevice
+
+log = logging.getLogger("diemcau.drivers")
 
 GROUP = "diemcau.drivers"
 
@@ -59,6 +65,21 @@ def driver_class(name: str) -> type[Driver]:
     except ImportError as error:
         raise Misconfigured(f"driver {name}: {error}; install the extra that brings it, see the README") from error
     found: type[Driver] = module.DRIVER
+    return found
+
+
+@cache
+def discoverers() -> dict[str, Callable[[Area], Iterable[FoundDevice]]]:
+    """Driver -> how it looks round, for each that has a discover.py and the library behind it."""
+    found = {}
+    for name in sorted(drivers()):
+        package = _package_of(name)
+        if not files(package).joinpath("discover.py").is_file():
+            continue
+        try:
+            found[name] = importlib.import_module(f"{package}.discover").discover
+        except ImportError as error:
+            log.info("cannot_discover driver=%s error=%s", name, error)
     return found
 
 

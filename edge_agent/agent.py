@@ -3,25 +3,26 @@
 import logging
 import queue
 from collections.abc import Callable
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event
+from typing import Any
 
-from device_drivers import registry
+import msgspec
+
 from edge_agent.commands import Commands
 from edge_agent.config import RoomConfig
+from edge_agent.devices import Devices
+from edge_agent.discovery import discover, unknown_of
 from edge_agent.documents import Documents
 from edge_agent.journal import Journal
 from edge_agent.link import RoomLink
 from edge_agent.log import RoomLog
 from edge_agent.poller import Poller
-from edge_agent.power import PowerTree
-from edge_agent.reporter import Reporter
+from edge_agent.reporter import DEFAULT_INTERVAL_S, Reporter
 from edge_agent.room import View, happenings
 from edge_agent.store import Store
 from edge_agent.supervisor import Supervisor
-from edge_agent.worker import DeviceWorker, driver_of
 from wire.codec import decode
 from wire.errors import WireError
 from wire.ids import uuid7
@@ -45,45 +46,33 @@ class Agent:
         self._log = RoomLog(self._store, self._clock)
         self._journal = Journal(self._store, self._log, self._clock)
         self._supervisor = Supervisor(self._clock)
-        self._specs = {device.driver: registry.description_of(device.driver).readings for device in config.devices}
-        power = PowerTree(config.power)
-        self.workers: dict[str, DeviceWorker] = {}
-        for device in config.devices:
-            make = partial(driver_of, device, self._clock)
-            self.workers[device.id] = DeviceWorker(
-                device, make, self._journal, self._clock, self._found, power, self.workers
-            )
-        self._poller = Poller(self.workers.values())
+        self._poller = Poller()
+        self._devices = Devices(config, self._journal, self._clock, self._supervisor, self._poller, self._found)
         boot_id = uuid7()
         self._link = RoomLink(config, boot_id, version("diemcau"), lambda: self._reporter.connected())
-        self._reporter = Reporter(
-            self.workers, self._specs, self._link, self._log, boot_id, config.revision, self._clock
-        )
-        self._commands = Commands(self.workers, self._journal, self._log, self._clock)
+        self._reporter = Reporter(self._devices, self._link, self._log, boot_id, config.revision, self._clock)
+        self._commands = Commands(self._devices, self._journal, self._log, self._clock)
         self.unreadable = 0
 
     def start(self) -> None:
         """Settle what the last life left open, then begin."""
-        if kept := self._documents.get("config"):
-            self._reporter.interval_s = kept["interval_s"]
-            self._reporter.config_revision = kept["revision"]
-        self._commands.settle()
         self._log.event("agent_started", version=version("diemcau"))
+        self._poller.start()
+        self._devices.start()
+        if (kept := self._documents.get("config")) is not None:
+            self._take_config(_read_config(kept))
+        self._commands.settle()
         start = self._supervisor.start
-        for name, worker in self.workers.items():
-            start(f"device:{name}", worker.run)
-            if registry.driver_class(worker.device.driver).watches:
-                start(f"watch:{name}", partial(self._watch, worker))
         start("inbox", self._read_inbox)
         start("reporter", self._reporter.run)
         start("link", self._link.run)
-        self._poller.start()
+        if self._config.discovery.every_s:
+            start("discovery", self._discover)
 
     def stop(self) -> list[str]:
         """End in order; names of threads that hang in a driver and were left behind."""
         self._poller.stop()
-        for worker in self.workers.values():
-            worker.poke()
+        self._devices.poke()
         self._reporter.wake()
         left = self._supervisor.end()
         if left:
@@ -92,12 +81,17 @@ class Agent:
         self._store.close()
         return left
 
-    def _watch(self, worker: DeviceWorker, stop: Event, beat: Callable[[], None]) -> None:
-        beat()
-        driver_of(worker.device, self._clock).watch(stop, worker.poke)
+    def _discover(self, stop: Event, beat: Callable[[], None]) -> None:
+        """Look round now and then, only where the room's file allows it."""
+        wanted = self._config.discovery
+        while not stop.is_set():
+            beat()
+            self._reporter.found = unknown_of(discover(wanted.area), self._config.devices, self._devices.workers)
+            self._reporter.wake()
+            stop.wait(wanted.every_s)
 
     def _found(self, before: View | None, after: View) -> None:
-        specs = {spec.key: spec for spec in self._specs[after.device.driver]}
+        specs = {spec.key: spec for spec in self._devices.specs[after.device.driver]}
         for happening in happenings(before, after, specs):
             self._log.event(happening.event, happening.device, **happening.params)
         self._reporter.wake()
@@ -125,6 +119,23 @@ class Agent:
             self._log.acknowledged(message)
             self._reporter.acknowledged()
         elif isinstance(message, Config):
-            self._documents.put("config", {"interval_s": message.interval_s, "revision": message.revision})
-            self._reporter.interval_s = message.interval_s
-            self._reporter.config_revision = message.revision
+            self._documents.put("config", msgspec.to_builtins(message))
+            self._take_config(message)
+
+    def _take_config(self, config: Config) -> None:
+        self._reporter.interval_s = config.interval_s
+        self._reporter.config_revision = config.revision
+        self._commands.proved = config.proved
+        self._devices.want(config.devices, self._refused)
+
+    def _refused(self, device: str, reason: str) -> None:
+        log.warning("device_refused device=%s reason=%s", device, reason)
+        self._log.event("device_refused", device, reason=reason)
+
+
+def _read_config(kept: dict[str, Any]) -> Config:
+    """The configuration as it was kept; one of another version is as good as none, and comes again from the broker."""
+    try:
+        return msgspec.convert(kept, Config)
+    except msgspec.ValidationError:
+        return Config("0" * 16, DEFAULT_INTERVAL_S)

@@ -1,4 +1,4 @@
-"""diemcau-agent: run, check, describe."""
+"""diemcau-agent: run, check, discover, describe."""
 
 import argparse
 import logging
@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Event
+
+import msgspec
 
 from device_drivers import registry
 from device_drivers.driver import Observation
@@ -32,14 +34,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--config", type=Path, required=True, help="path of room.toml")
-    commands.add_parser("describe", help="list drivers, readings and actions")
+    describe = commands.add_parser("describe", help="list drivers, readings and actions")
+    describe.add_argument("--json", action="store_true", help="as JSON, for programs")
+    look = commands.add_parser("discover", help="look for equipment; no credential is sent")
+    look.add_argument("--config", type=Path, help="room.toml: what it has already is not shown again")
+    look.add_argument("--write", action="store_true", help="add what was found to the room.toml")
     given = parser.parse_args(arguments)
+    if given.command == "discover" and given.write and given.config is None:
+        parser.error("--write needs --config")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for library in ("apscheduler", "zeep", "onvif", "tzlocal"):
         logging.getLogger(library).setLevel(logging.ERROR)
     try:
         if given.command == "describe":
-            return _describe(given.lang)
+            return _describe_json() if given.json else _describe(given.lang)
+        if given.command == "discover":
+            from edge_agent.discover_cli import discover_and_print
+
+            return discover_and_print(given.config, given.write, given.lang)
         return _run(given.config) if given.command == "run" else _check(given.config, given.lang)
     except AgentError as error:
         print(f"diemcau-agent: {error}", file=sys.stderr)
@@ -96,6 +108,12 @@ def _describe(lang: str) -> int:
         for action in description.actions:
             params = ", ".join(param.name for param in action.params)
             print(f"    -> {action.action}({params})  {label(action.label, fallback=action.action)}")
+    return 0
+
+
+def _describe_json() -> int:
+    found = [registry.description_of(name) for name in sorted(registry.drivers())]
+    print(msgspec.json.encode(found).decode())
     return 0
 
 

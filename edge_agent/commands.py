@@ -5,9 +5,9 @@ import queue
 from collections.abc import Mapping
 
 from device_drivers.errors import DriverError
+from edge_agent.devices import Devices
 from edge_agent.journal import Journal
 from edge_agent.log import RoomLog
-from edge_agent.worker import DeviceWorker
 from wire.description import wrong_params
 from wire.messages import Command, Params
 from wire.times import Clock
@@ -20,8 +20,10 @@ _CLOCKS_DIFFER_S = 60.0
 class Commands:
     """At most once, always accounted for."""
 
-    def __init__(self, workers: Mapping[str, DeviceWorker], journal: Journal, room_log: RoomLog, clock: Clock) -> None:
-        self._workers, self._journal, self._log, self._clock = workers, journal, room_log, clock
+    def __init__(self, devices: Devices, journal: Journal, room_log: RoomLog, clock: Clock) -> None:
+        self._devices, self._journal, self._log, self._clock = devices, journal, room_log, clock
+        self.proved: Mapping[str, tuple[str, ...]] = {}
+        """Device -> those of its actions that need proof and were proved, as the centre's profiles say."""
 
     def take(self, command: Command) -> None:
         """Answer one command. A second copy of an id is answered by the journal, never executed."""
@@ -35,7 +37,7 @@ class Commands:
             return
         log.info("command_accepted id=%s device=%s action=%s", command.id, command.device, command.action)
         try:
-            self._workers[command.device].act(command)
+            self._devices.workers[command.device].act(command)
         except queue.Full:
             self._journal.step(command.id, "refused", "busy", {})
 
@@ -58,7 +60,7 @@ class Commands:
             return "clock_untrusted", {}
         if now > command.expires_at:
             return "expired", {}
-        worker = self._workers.get(command.device)
+        worker = self._devices.workers.get(command.device)
         if worker is None:
             return "unknown_device", {"device": command.device}
         if worker.acting not in (None, command.id):
@@ -67,12 +69,14 @@ class Commands:
         offered = {spec.action: spec for spec in observation.actions} if observation else {}
         if command.action not in offered:
             return "not_offered", {"action": command.action}
+        if offered[command.action].needs_proof and command.action not in self.proved.get(command.device, ()):
+            return "not_proved", {"action": command.action}
         if wrong := wrong_params(offered[command.action], dict(command.params)):
             return "wrong_params", {"reason": wrong[:200]}
         return None
 
     def _proof(self, device: str, action: str, mark: str | None) -> Params | None:
-        worker = self._workers.get(device)
+        worker = self._devices.workers.get(device)
         if worker is None or mark is None:
             return None
         try:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from device_drivers import registry
+from device_drivers.area import Area
 from device_drivers.driver import ALL_OUTLETS
 from device_drivers.errors import Misconfigured
 from edge_agent.errors import WrongConfiguration
@@ -55,6 +56,14 @@ class Feed(Struct, frozen=True, forbid_unknown_fields=True):
     back_within_s: Annotated[float, Meta(gt=0, le=1800)] = 180.0
 
 
+class Discovery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether and where the agent looks for devices that nobody has configured; it sends no credential."""
+
+    every_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
+    """0: never by itself."""
+    area: Area = Area()
+
+
 class RoomConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """A whole room.toml."""
 
@@ -63,6 +72,7 @@ class RoomConfig(Struct, frozen=True, forbid_unknown_fields=True):
     broker: BrokerConfig
     devices: Annotated[tuple[DeviceConfig, ...], Meta(min_length=1, max_length=64)]
     power: Annotated[tuple[Feed, ...], Meta(max_length=64)] = ()
+    discovery: Discovery = Discovery()
 
     @property
     def revision(self) -> str:

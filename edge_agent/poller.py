@@ -1,6 +1,5 @@
 """Who is observed when: APScheduler pokes each device's worker on the device's own schedule."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from apscheduler.executors.debug import DebugExecutor
@@ -11,21 +10,27 @@ from edge_agent.worker import DeviceWorker
 
 
 class Poller:
-    """Starts polling at once, then every `poll_s` with a tenth of jitter so that devices do not stay in step."""
+    """Starts polling a device at once, then every `poll_s` with a tenth of jitter so that they do not stay in step."""
 
-    def __init__(self, workers: Iterable[DeviceWorker]) -> None:
+    def __init__(self) -> None:
         # A job only puts a token into a queue, so it runs in the scheduler's own thread.
         self._scheduler = BackgroundScheduler(executors={"default": DebugExecutor()}, timezone=UTC)
-        for worker in workers:
-            self._scheduler.add_job(
-                worker.poke,
-                IntervalTrigger(seconds=worker.device.poll_s, jitter=worker.device.poll_s / 10),
-                next_run_time=datetime.now(UTC),
-                id=worker.device.id,
-                coalesce=True,
-                max_instances=1,
-                misfire_grace_time=None,
-            )
+
+    def add(self, worker: DeviceWorker) -> None:
+        """Poke this one too."""
+        self._scheduler.add_job(
+            worker.poke,
+            IntervalTrigger(seconds=worker.device.poll_s, jitter=worker.device.poll_s / 10),
+            next_run_time=datetime.now(UTC),
+            id=worker.device.id,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+        )
+
+    def remove(self, device: str) -> None:
+        """Poke it no more."""
+        self._scheduler.remove_job(device)
 
     def start(self) -> None:
         """Begin."""

@@ -1,13 +1,14 @@
 """When the room speaks: a report on every change that counts and each interval, the log until it is acknowledged."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from threading import Event
 
+from edge_agent.devices import Devices
 from edge_agent.link import RoomLink
 from edge_agent.log import RoomLog
-from edge_agent.room import Specs, about_of, report_of, worth_a_report
-from edge_agent.worker import DeviceWorker
-from wire.messages import Report
+from edge_agent.room import View, about_of, report_of, worth_a_report
+from wire.description import ReadingSpec
+from wire.messages import About, FoundDevice, Report
 from wire.times import Clock
 
 _LEAST_S = 1.0
@@ -21,21 +22,19 @@ class Reporter:
 
     def __init__(
         self,
-        workers: Mapping[str, DeviceWorker],
-        specs: Specs,
+        devices: Devices,
         link: RoomLink,
         log: RoomLog,
         boot_id: str,
         config_revision: str,
         clock: Clock,
     ) -> None:
-        self._workers, self._specs, self._link, self._log = workers, specs, link, log
+        self._devices, self._link, self._log = devices, link, log
         self._boot_id, self._clock = boot_id, clock
         self.config_revision = config_revision
         self.interval_s = DEFAULT_INTERVAL_S
-        self._by_device = {
-            name: {spec.key: spec for spec in specs[worker.device.driver]} for name, worker in workers.items()
-        }
+        self.found: tuple[FoundDevice, ...] = ()
+        """What discovery saw last."""
         self._wake = Event()
         self._introduce = True
         self._seq = 0
@@ -59,10 +58,10 @@ class Reporter:
 
     def now(self) -> Report:
         """The room at this moment, with the next number."""
-        views = [worker.view() for worker in self._workers.values()]
+        views = self._views()
         return report_of(
             views, now_s=self._clock.monotonic(), at=self._clock.now(), boot_id=self._boot_id, seq=self._seq + 1,
-            about=about_of(views, self._specs).revision, config=self.config_revision,
+            about=self._about(views).revision, config=self.config_revision,
         )  # fmt: skip
 
     def run(self, stop: Event, beat: Callable[[], None]) -> None:
@@ -81,7 +80,7 @@ class Reporter:
         report = self.now()
         if self._is_due(report, now_s):
             if report.about_revision != self._about_sent:
-                about = about_of([worker.view() for worker in self._workers.values()], self._specs)
+                about = self._about(self._views())
                 if self._link.say_about(about):
                     self._about_sent = about.revision
             if self._link.say_report(report):
@@ -98,4 +97,17 @@ class Reporter:
         if now_s - sent_s >= self.interval_s:
             return True
         # What changes within the second after a report is seen again by the next look.
-        return now_s - sent_s >= _LEAST_S and worth_a_report(before, report, self._by_device)
+        return now_s - sent_s >= _LEAST_S and worth_a_report(before, report, self._by_device())
+
+    def _views(self) -> list[View]:
+        return [worker.view() for worker in self._devices.workers.values()]
+
+    def _about(self, views: list[View]) -> About:
+        return about_of(views, self._devices.specs, self.found)
+
+    def _by_device(self) -> dict[str, dict[str, ReadingSpec]]:
+        specs = self._devices.specs
+        return {
+            name: {spec.key: spec for spec in specs[worker.device.driver]}
+            for name, worker in self._devices.workers.items()
+        }

@@ -9,7 +9,7 @@ from device_drivers.driver import Observation
 from edge_agent.config import DeviceConfig
 from wire.codec import revision_of
 from wire.description import ReadingSpec
-from wire.messages import About, DeviceAbout, DeviceReport, DeviceState, Params, Reading, Report, Value
+from wire.messages import About, DeviceAbout, DeviceReport, DeviceState, FoundDevice, Params, Reading, Report, Value
 
 Specs = Mapping[str, tuple[ReadingSpec, ...]]
 
@@ -32,7 +32,7 @@ class Happening(Struct, frozen=True):
     params: Params
 
 
-def about_of(views: Iterable[View], specs: Specs) -> About:
+def about_of(views: Iterable[View], specs: Specs, found: tuple[FoundDevice, ...] = ()) -> About:
     """What the room consists of, with a revision that changes when it does."""
     devices = []
     for view in views:
@@ -46,7 +46,9 @@ def about_of(views: Iterable[View], specs: Specs) -> About:
             )  # fmt: skip
         devices.append(known)
     readings = {device.driver: specs[device.driver] for device in devices}
-    return About(revision=revision_of((devices, readings)), devices=tuple(devices), readings=readings)
+    return About(
+        revision=revision_of((devices, readings, found)), devices=tuple(devices), readings=readings, found=found
+    )
 
 
 def report_of(
@@ -101,8 +103,10 @@ def _device_report(view: View, now_s: float) -> DeviceReport:
     seen = view.observation
     readings: tuple[Reading, ...] = ()
     if seen is not None:
-        age_s = round(max(0.0, now_s - seen.seen_s), 1)
-        readings = tuple(Reading(key, value, age_s) for key, value in seen.readings.items())
+        readings = tuple(
+            Reading(key, value, round(max(0.0, now_s - seen.older.get(key, seen.seen_s)), 1))
+            for key, value in seen.readings.items()
+        )
     return DeviceReport(
         id=view.device.id,
         state=view.state,

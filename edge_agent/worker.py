@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from device_drivers import registry
-from device_drivers.driver import ALL_OUTLETS, GONE, Driver, Observation, Progress
+from device_drivers.driver import ALL_OUTLETS, GONE, Driver, Neighbour, Observation, Progress
 from device_drivers.errors import ActFailed, DriverError, Misconfigured, NotOffered
 from edge_agent.config import DeviceConfig, settings_of
 from edge_agent.journal import Journal
@@ -42,7 +42,7 @@ class DeviceWorker:
         clock: Clock,
         found: Callable[[View | None, View], None],
         power: PowerTree,
-        others: Mapping[str, "DeviceWorker"],
+        others: Callable[[], Mapping[str, "DeviceWorker"]],
     ) -> None:
         self.device = device
         self._make, self._journal, self._clock, self._found = make, journal, clock, found
@@ -53,6 +53,8 @@ class DeviceWorker:
         self._view: View | None = None
         self._began_s: float | None = None
         self._acting: str | None = None
+        self.retired = Event()
+        """Set when the device is no longer wanted."""
 
     def view(self) -> View:
         """What is known now. Past its deadline a device is not answering, whether or not its thread is back."""
@@ -89,6 +91,11 @@ class DeviceWorker:
         self._acting = command.id
         self._todo.put_nowait(Act(command))
 
+    def retire(self) -> None:
+        """Stop to watch this device, after what is under way."""
+        self.retired.set()
+        self.poke()
+
     def driver(self) -> Driver:
         """The driver, made when first needed. Raises DriverError."""
         if self._driver is None:
@@ -98,7 +105,7 @@ class DeviceWorker:
     def run(self, stop: Event, beat: Callable[[], None]) -> None:
         """Observe and act until `stop`."""
         try:
-            while not stop.is_set():
+            while not (stop.is_set() or self.retired.is_set()):
                 beat()
                 try:
                     task = self._todo.get(timeout=_WAIT_S)
@@ -109,7 +116,7 @@ class DeviceWorker:
                         self._execute(task.command)
                     finally:
                         self._acting = None
-                if not stop.is_set():
+                if not (stop.is_set() or self.retired.is_set()):
                     self._observe()
         finally:
             if self._driver is not None:
@@ -184,11 +191,12 @@ class DeviceWorker:
         if not fed:
             return {}
         progress("waiting_for_fed", devices=", ".join(sorted(fed)))
-        while missing := not_back(fed, {name: self._others[name].view() for name in fed}, began_s):
+        others = self._others()
+        while missing := not_back(fed, {name: others[name].view() for name in fed}, began_s):
             if self._clock.monotonic() >= until_s:
                 raise ActFailed("fed_not_back", devices=", ".join(missing))
             for name in missing:
-                self._others[name].poke()
+                others[name].poke()
             Event().wait(_LOOK_S)
         return {"back_after_s": round(self._clock.monotonic() - began_s, 1)}
 
@@ -202,9 +210,12 @@ class DeviceWorker:
         return progress
 
 
-def driver_of(device: DeviceConfig, clock: Clock) -> Driver:
+def driver_of(device: DeviceConfig, clock: Clock, neighbour: Neighbour | None = None) -> Driver:
     """The driver of a configured device. Raises Misconfigured."""
     try:
-        return registry.driver_class(device.driver)(settings_of(device), clock)
+        driver = registry.driver_class(device.driver)(settings_of(device), clock)
+        if neighbour is not None:
+            driver.neighbour = neighbour
+        return driver
     except (OSError, ValueError) as error:
         raise Misconfigured(f"{device.id}: driver {device.driver} cannot start: {error}") from error

@@ -1,7 +1,7 @@
 """Errors of profiles and blueprints.
 
 ProfileError
-└── WrongBlueprint   a file that does not follow the schema
+└── WrongFile   a file that does not follow its schema, or contradicts another
 """
 
 
@@ -9,5 +9,5 @@ class ProfileError(Exception):
     """A profile or blueprint cannot be used; the text names file and place."""
 
 
-class WrongBlueprint(ProfileError):
-    """A blueprint does not follow the schema."""
+class WrongFile(ProfileError):
+    """A file does not follow its schema."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -10,14 +11,20 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
-from firmware_profiles.loader import blueprints
+from firmware_profiles.loader import blueprints, catalogue_of
+from firmware_profiles.schema import Blueprint
 from fleet_server.api.application import application
 from fleet_server.commands.deadlines import Deadlines
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.config import Settings
+from fleet_server.domain.provisioning import Fit, proved_of
 from fleet_server.ingest.loop import Ingest
+from fleet_server.line_tests.desk import LineTestDesk
+from fleet_server.line_tests.echo import Echo
 from fleet_server.link import FleetLink
 from fleet_server.live.stream import Stream
+from fleet_server.rollout.desk import RolloutDesk
+from fleet_server.rollout.provision import ProvisionDesk
 from fleet_server.server import Server
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.state.fleet import Fleet
@@ -25,13 +32,15 @@ from fleet_server.state.timers import Timers
 from fleet_server.store.database import Database
 from wire.codec import revision_of
 from wire.ids import uuid7
-from wire.messages import Config
+from wire.messages import Config, DesiredDevice
 from wire.times import Clock, SystemClock
 
 log = logging.getLogger("diemcau.server")
 
 _CONFIG_EVERY_S = 1.0
 _SITES_EVERY_S = 5.0
+_RECEIVE_BUFFER_BYTES = 131_072
+_BACKLOG = 2_048
 
 
 @asynccontextmanager
@@ -41,18 +50,31 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = await asyncio.to_thread(Database, settings.database)
     stream = Stream(uuid7())
-    fleet = Fleet(database, stream, clock)
+    fleet = Fleet(database, stream, clock, catalogue_of(settings.profiles_folder))
     sessions = SessionDesk(database, fleet, stream, clock)
     await fleet.load()
     await sessions.load()
     link = FleetLink(settings)
     commands = CommandDesk(database, fleet, link, stream, clock, sessions.is_live)
     ingest = Ingest(link, fleet, database, stream, clock)
-    server = Server(settings, clock, database, fleet, link, ingest, stream, commands, sessions)
+    line_tests = LineTestDesk(
+        database, fleet, commands, stream, clock, sessions.is_any_live, settings.line_test_share, settings.line_test_s
+    )
+    await line_tests.load()
+    rollout = RolloutDesk(database, fleet, stream, clock, settings)
+    provision = ProvisionDesk(database, fleet, commands, sessions, stream, clock)
+    await rollout.load()
+    await provision.load()
+    server = Server(
+        settings, clock, database, fleet, link, ingest, stream, commands, sessions, line_tests, rollout, provision
+    )
     work: list[Callable[[], Awaitable[None]]] = [
         ingest.run,
         Timers(fleet, database).run,
         Deadlines(database, commands, clock).run,
+        line_tests.run,
+        provision.run,
+        provision.mend,
         lambda: _tell_config(server),
         lambda: _notice_sites(server),
     ]
@@ -78,8 +100,32 @@ async def serve(settings: Settings) -> None:
                 server_header=False, timeout_graceful_shutdown=2, h11_max_incomplete_event_size=32_768,
             )
         )  # fmt: skip
-        log.info("listening address=http://%s:%d", settings.host, settings.port)
-        await web.serve()
+        line = _listening(settings)
+        address = line.getsockname()
+        echo, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: Echo(server.clock), local_addr=address[:2]
+        )
+        log.info("listening address=http://%s:%d", *address[:2])
+        try:
+            await web.serve(sockets=[line])
+        finally:
+            echo.close()
+
+
+def _listening(settings: Settings) -> socket.socket:
+    """A small receive buffer, which the accepted connections inherit: what a line test has sent beyond what it may
+    take would else fill the hub's line before we have read it."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    line = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+        line.bind((settings.host, settings.port))
+        line.listen(_BACKLOG)
+    except OSError:
+        line.close()
+        raise
+    return line
 
 
 async def _forever(part: Callable[[], Awaitable[None]]) -> None:
@@ -88,17 +134,26 @@ async def _forever(part: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _tell_config(server: Server) -> None:
-    """On each new connection tell every room how it should be. The broker keeps it for rooms that are away."""
-    breaks, told = -1, set[str]()
+    """Tell a room how it should be: on each new connection, and when something of it changes. The broker keeps it for
+    rooms that are away."""
+    breaks = -1
+    told: dict[str, tuple[tuple[Fit, ...], tuple[DesiredDevice, ...]]] = {}
     while True:
         if server.link.breaks != breaks:
-            breaks, told = server.link.breaks, set()
+            breaks, told = server.link.breaks, {}
         for site, entry in server.fleet.entries.items() if server.link.is_connected else ():
-            if site not in told and (blueprint := blueprints().get(entry.site.kind)):
-                told.add(site)
-                wanted = {"interval_s": blueprint.report_interval_s}
-                server.link.say_config(site, msgspec.convert(wanted | {"revision": revision_of(wanted)}, Config))
+            rests_on = (entry.fits, server.rollout.desired.get(site, ()))
+            if told.get(site) == rests_on:
+                continue
+            if (blueprint := blueprints().get(entry.site.kind)) is not None:
+                told[site] = rests_on
+                server.link.say_config(site, _config_of(blueprint, *rests_on))
         await asyncio.sleep(_CONFIG_EVERY_S)
+
+
+def _config_of(blueprint: Blueprint, fits: Sequence[Fit], desired: tuple[DesiredDevice, ...]) -> Config:
+    wanted = Config("0" * 16, blueprint.report_interval_s, desired, proved_of(fits))
+    return msgspec.structs.replace(wanted, revision=revision_of(wanted))
 
 
 async def _notice_sites(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""diemcau-server: serve, sites import, map import."""
+"""diemcau-server: serve, sites import, map import, profiles check."""
 
 import argparse
 import asyncio
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from firmware_profiles.errors import ProfileError
 from fleet_server.config import Settings, settings_of
 from fleet_server.errors import BadFile, FleetError
 from fleet_server.texts import LANGS, translate
@@ -28,6 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, text in (("sites", "sites from a CSV file"), ("map", "boundaries from a GeoJSON file")):
         group = commands.add_parser(name, help=text).add_subparsers(dest="act", required=True)
         group.add_parser("import", help=text).add_argument("file", type=Path)
+    profiles = commands.add_parser("profiles", help="families and overrides").add_subparsers(dest="act", required=True)
+    check = profiles.add_parser("check", help="find every error, with file and line")
+    check.add_argument("--drivers", type=Path, help="what `diemcau-agent describe --json` printed on another machine")
+    schema = profiles.add_parser("schema", help="print the JSON Schema of a file, for editors")
+    schema.add_argument("form", choices=("family", "site"))
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -44,15 +50,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             asyncio.run(run(settings))
             return 0
+        if given.command == "profiles":
+            return _profiles(settings, given)
         taken = _import_sites(settings, given.file) if given.command == "sites" else _import_map(settings, given.file)
         print(taken)
     except FleetError as error:
         print(f"diemcau-server: {translate(given.lang, f'errors.{error.key}', **error.params)}", file=sys.stderr)
         return 1 if isinstance(error, BadFile) else 2
-    except OSError as error:
+    except (OSError, ProfileError) as error:
         print(f"diemcau-server: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _profiles(settings: Settings, given: argparse.Namespace) -> int:
+    from firmware_profiles.examination import schema_of
+    from firmware_profiles.schema import Family, SiteOverride
+    from fleet_server.profiles_check import faults_in
+
+    if given.act == "schema":
+        print(json.dumps(schema_of(Family if given.form == "family" else SiteOverride), indent=1, sort_keys=True))
+        return 0
+    faults = faults_in(settings.profiles_folder, given.drivers)
+    for fault in faults:
+        print(f"{fault.file}:{fault.line}: {translate(given.lang, f'profiles.{fault.key}', **fault.params)}")
+    print(translate(given.lang, "profiles.summary", count=len(faults)))
+    return 1 if faults else 0
 
 
 def _import_sites(settings: Settings, file: Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from fleet_server.errors import WrongSettings
+from wire.probe import LONGEST_S
 
 
 class Settings(Struct, frozen=True):
@@ -22,11 +23,22 @@ class Settings(Struct, frozen=True):
     broker_ca_file: str | None = None
     database_url: str | None = None
     timezone: str = "Asia/Ho_Chi_Minh"
+    public_url: str = "http://127.0.0.1:8080"
+    """Where rooms reach this server."""
+    line_test_share: float = 0.5
+    """How much of the hub's line all line tests together may take, of each way."""
+    line_test_s: float = 4.0
+    """How long a test sends each way; 10 s at most."""
 
     @property
     def database(self) -> str:
         """The SQLAlchemy URL; SQLite in our folder where none is given."""
         return self.database_url or f"sqlite:///{self.folder / 'fleet.db'}"
+
+    @property
+    def profiles_folder(self) -> Path:
+        """What the province adds to the catalogue: families/ and sites/."""
+        return self.folder / "profiles"
 
     @property
     def map_file(self) -> Path:
@@ -42,6 +54,8 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
     try:
         loopback = listen == "localhost" or ipaddress.ip_address(listen).is_loopback
         numbers = int(broker_port), port or int(env.get("DIEMCAU_PORT", "8080"))
+        share = min(max(float(env.get("DIEMCAU_LINE_TEST_SHARE", "0.5")), 0.01), 1.0)
+        test_s = min(max(float(env.get("DIEMCAU_LINE_TEST_S", "4")), 0.2), LONGEST_S)
     except ValueError as error:
         raise WrongSettings("settings.not_a_number_or_address", detail=str(error)) from error
     if not loopback:
@@ -56,4 +70,6 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
         broker_host=broker_host or "127.0.0.1", broker_port=numbers[0],
         broker_username=env.get("DIEMCAU_BROKER_USERNAME"), broker_password=password,
         broker_ca_file=env.get("DIEMCAU_BROKER_CA_FILE"), database_url=env.get("DIEMCAU_DATABASE_URL"),
+        public_url=env.get("DIEMCAU_PUBLIC_URL", f"http://{listen}:{numbers[1]}").rstrip("/"),
+        line_test_share=share, line_test_s=test_s,
     )  # fmt: skip

@@ -5,8 +5,11 @@ from msgspec import Struct
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.config import Settings
 from fleet_server.ingest.loop import Ingest
+from fleet_server.line_tests.desk import LineTestDesk
 from fleet_server.link import FleetLink
 from fleet_server.live.stream import Stream
+from fleet_server.rollout.desk import RolloutDesk
+from fleet_server.rollout.provision import ProvisionDesk
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.state.fleet import Fleet
 from fleet_server.store.database import Database
@@ -25,3 +28,6 @@ class Server(Struct, frozen=True):
     stream: Stream
     commands: CommandDesk
     sessions: SessionDesk
+    line_tests: LineTestDesk
+    rollout: RolloutDesk
+    provision: ProvisionDesk

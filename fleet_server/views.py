@@ -1,6 +1,6 @@
 """Sites, checks, devices as people are shown them, by API and pages alike: sentences, units, order."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,10 +8,12 @@ from msgspec import Struct
 
 from fleet_server.domain.checks import checks
 from fleet_server.domain.findings import Outcome
+from fleet_server.domain.firmware import FirmwareFinding
+from fleet_server.domain.provisioning import DeviceState, Fit
 from fleet_server.domain.readiness import CheckResult, Verdict
 from fleet_server.state.fleet import SiteEntry
 from fleet_server.store.logs import LogRow
-from fleet_server.texts import Lang, check_message, quantity, translate
+from fleet_server.texts import Lang, check_message, quantity, span, translate
 from wire.description import ActionSpec, ReadingSpec, Text
 from wire.messages import DeviceAbout, DeviceReport
 from wire.units import Unit
@@ -61,7 +63,8 @@ def most_urgent_first(entries: Iterable[SiteEntry]) -> list[SiteEntry]:
 def sentence(lang: Lang, entry: SiteEntry) -> str:
     """The one thing to know of a site now."""
     if not entry.is_set_up:
-        return translate(lang, "verdict_says.being_set_up")
+        reasons = provisioning_reasons(lang, entry) if entry.room.about is not None else []
+        return reasons[0] if reasons else translate(lang, "verdict_says.no_agent")
     if entry.verdict is Verdict.OFFLINE:
         return translate(lang, "verdict_says.offline")
     troubles = [check for check in worst_first(entry.judgement.checks) if check.outcome is not Outcome.PASS]
@@ -88,6 +91,49 @@ def unit_of(check: CheckResult) -> Unit:
     return checks()[check.check].unit
 
 
+def provisioning_reasons(lang: Lang, entry: SiteEntry) -> list[str]:
+    """Why a room is not what it should be, a sentence each; what only warns comes last."""
+    found = []
+    for slot in entry.provisioning.slots if entry.provisioning.known else ():
+        if not slot.filled:
+            roles = " / ".join(translate(lang, f"role.{role}") for role in slot.roles)
+            found.append(translate(lang, "provisioning.slot_empty", roles=roles))
+    if not entry.provisioning.known:
+        found.append(translate(lang, "provisioning.no_about"))
+    for state in entry.provisioning.devices:
+        found += _device_reasons(lang, entry, state)
+    return found
+
+
+def _device_reasons(lang: Lang, entry: SiteEntry, state: DeviceState) -> Iterator[str]:
+    device = device_name(lang, entry, state.device)
+    if not state.known:
+        yield translate(lang, "provisioning.not_known", device=device)
+    elif state.profile is None:
+        yield translate(lang, "provisioning.no_profile", device=device)
+    if (was := state.swapped_for) is not None:
+        now = state.about
+        before, after = (" ".join(filter(None, (who.make, who.model, who.serial))) for who in (was, now))
+        yield translate(lang, "provisioning.swapped", device=device, before=before, after=after)
+    if not state.firmware.accepted:
+        yield translate(lang, "provisioning.firmware", device=device, reason=firmware_text(lang, state.firmware))
+    specs = entry.room.about.readings.get(state.about.driver, ()) if entry.room.about is not None else ()
+    labels = {spec.key: spec for spec in specs}
+    for drift in sorted(state.drifts, key=lambda drift: not drift.counts):
+        spec = labels.get(drift.key) or ReadingSpec(drift.key)
+        yield translate(
+            lang, "provisioning.drift", device=device, label=label_of(lang, spec.label, drift.key),
+            found=quantity(lang, drift.found, spec.unit), wanted=quantity(lang, drift.wanted, spec.unit),
+            since=span(lang, max(0.0, (entry.room.received_at or drift.since) - drift.since)),
+        )  # fmt: skip
+
+
+def firmware_text(lang: Lang, finding: FirmwareFinding) -> str:
+    """What a profile says of a firmware, with its reason where it refuses it."""
+    reason = getattr(finding.reason, lang) if finding.reason is not None else ""
+    return translate(lang, f"firmware.{finding.key}", **{**finding.params, "reason": reason})
+
+
 def event_text(lang: Lang, row: LogRow, entry: SiteEntry) -> str:
     """One entry of the room's log as a sentence."""
     device = device_name(lang, entry, row.device) if row.device else ""
@@ -106,7 +152,7 @@ def devices_of(lang: Lang, entry: SiteEntry, now: float) -> list[DeviceView]:
     if about is None:
         return []
     said = {device.id: device for device in report.devices} if report else {}
-    return [_device(lang, entry, known, said.get(known.id), now) for known in about.devices]
+    return [_device(lang, entry, fit, said.get(fit.about.id), now) for fit in entry.fits]
 
 
 def label_of(lang: Lang, label: Text | None, fallback: str) -> str:
@@ -114,8 +160,9 @@ def label_of(lang: Lang, label: Text | None, fallback: str) -> str:
     return getattr(label, lang) if label is not None else fallback
 
 
-def _device(lang: Lang, entry: SiteEntry, known: DeviceAbout, said: DeviceReport | None, now: float) -> DeviceView:
+def _device(lang: Lang, entry: SiteEntry, fit: Fit, said: DeviceReport | None, now: float) -> DeviceView:
     assert entry.room.about is not None
+    known = fit.about
     specs = {spec.key: spec for spec in entry.room.about.readings.get(known.driver, ())}
     readings = []
     for reading in said.readings if said else ():
@@ -130,7 +177,7 @@ def _device(lang: Lang, entry: SiteEntry, known: DeviceAbout, said: DeviceReport
         )  # fmt: skip
     return DeviceView(
         known.id, known.role, _name(lang, known), said.state if said else "waiting",
-        said.detail if said else "", tuple(readings), known.actions,
+        said.detail if said else "", tuple(readings), fit.actions,
     )  # fmt: skip
 
 

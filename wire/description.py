@@ -63,6 +63,8 @@ class ActionSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """After this long it has failed."""
     dangerous: bool = False
     """It takes something away from the room while it lasts: it asks for a reason."""
+    needs_proof: bool = False
+    """Makes differ in what it does: it is offered only where a profile says that it was proved on the model."""
     label: Text | None = None
 
 

@@ -53,6 +53,25 @@ class DeviceAbout(Struct, frozen=True, gc=False, omit_defaults=True):
     actions: Annotated[tuple[ActionSpec, ...], Meta(max_length=64)] = ()
 
 
+Plain = Value | Annotated[tuple[Value, ...], Meta(max_length=32)]
+"""A setting as a person would type it: one value, or a short list of them."""
+PlainSettings = Annotated[dict[Name, Plain], Meta(max_length=32)]
+
+
+class FoundDevice(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Something in the room that nobody has configured; no credential was sent to find it."""
+
+    driver: Name
+    role: Role
+    address: Short
+    """What tells it from others: host and port, or a node of the PC."""
+    make: Short = ""
+    model: Short = ""
+    serial: Short = ""
+    settings: PlainSettings = {}
+    """What a driver must be told to reach it, as far as finding it has told."""
+
+
 class About(Struct, frozen=True, gc=False):
     """What a room consists of. `readings` holds, for each driver in use, what it observes."""
 
@@ -60,6 +79,7 @@ class About(Struct, frozen=True, gc=False):
     revision: Revision
     devices: Annotated[tuple[DeviceAbout, ...], Meta(max_length=64)]
     readings: Annotated[dict[Name, Annotated[tuple[ReadingSpec, ...], Meta(max_length=64)]], Meta(max_length=32)]
+    found: Annotated[tuple[FoundDevice, ...], Meta(max_length=64)] = ()
     schema: Literal[1] = 1
 
 
@@ -161,12 +181,31 @@ class Command(Struct, frozen=True):
     schema: Literal[1] = 1
 
 
+class Secret(Struct, frozen=True, forbid_unknown_fields=True):
+    """Stands for what the room itself keeps under this name; the centre never learns it."""
+
+    secret: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+class DesiredDevice(Struct, frozen=True, omit_defaults=True):
+    """A device that the centre wants watched, beside those of the room's own file."""
+
+    id: DeviceId
+    role: Role
+    driver: Name
+    settings: Annotated[dict[Name, Plain | Secret], Meta(max_length=32)] = {}
+    poll_s: Annotated[float, Meta(ge=1, le=3600)] = 15.0
+
+
 class Config(Struct, frozen=True):
     """What the room should be like; the report repeats the revision once it is in force."""
 
     kind: ClassVar[Kind] = Told.CONFIG
     revision: Revision
     interval_s: Annotated[float, Meta(ge=1, le=3600)]
+    devices: Annotated[tuple[DesiredDevice, ...], Meta(max_length=64)] = ()
+    proved: Annotated[dict[DeviceId, Annotated[tuple[Name, ...], Meta(max_length=64)]], Meta(max_length=64)] = {}
+    """Of the actions that need proof, those that the profiles say were proved on the model."""
     schema: Literal[1] = 1
 
 

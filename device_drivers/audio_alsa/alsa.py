@@ -4,7 +4,7 @@ import re
 
 from device_drivers.audio_alsa.facts import End, SoundFacts, Target
 from device_drivers.audio_alsa.level import RATE
-from device_drivers.audio_alsa.programs import said_by
+from device_drivers.programs import said_by
 
 _SWITCH = re.compile(r"\[(on|off)\]")
 _VOLUME = re.compile(r"\[(\d{1,3})%\]")

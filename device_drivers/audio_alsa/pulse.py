@@ -5,8 +5,8 @@ from typing import Any
 
 from device_drivers.audio_alsa.facts import End, SoundFacts, Target
 from device_drivers.audio_alsa.level import RATE
-from device_drivers.audio_alsa.programs import said_by
 from device_drivers.errors import ActFailed, BadAnswer, NotAnswering
+from device_drivers.programs import said_by
 
 _KINDS: dict[Target, str] = {"microphone": "source", "speaker": "sink"}
 

@@ -11,6 +11,7 @@ DESCRIPTION = Description(
         ReadingSpec("width", unit="px", max_age_s=180),
         ReadingSpec("height", unit="px", max_age_s=180),
         ReadingSpec("stream", "text", max_age_s=180),
+        ReadingSpec("ntp_server", "text", max_age_s=180),
         ReadingSpec("frame", "bool", notable=True),
         ReadingSpec("brightness", unit="percent", low=0, high=100, step=15),
         ReadingSpec("contrast", unit="percent", low=0, high=100, step=10),

@@ -11,7 +11,6 @@ import zeep.exceptions
 from msgspec import Meta, Struct
 
 from device_drivers.camera_onvif.border import cause_of, foreign_errors_of
-from device_drivers.camera_onvif.frame import FrameNumbers, numbers_of
 from device_drivers.camera_onvif.layout import Layout, look_round
 from device_drivers.camera_onvif.soap import Services
 from device_drivers.driver import GONE, Driver, Observation, Progress
@@ -23,6 +22,7 @@ from device_drivers.errors import (
     WrongClock,
     WrongCredentials,
 )
+from device_drivers.frame import FrameNumbers, numbers_of
 from device_drivers.registry import description_of
 from wire.description import ActionSpec
 from wire.messages import Params, Value
@@ -79,6 +79,7 @@ class CameraOnvif(Driver):
             "width": layout.width,
             "height": layout.height,
             "stream": layout.stream,
+            "ntp_server": layout.ntp_server,
             "frame": frame is not None,
             "brightness": frame.brightness if frame else None,
             "contrast": frame.contrast if frame else None,
@@ -186,7 +187,7 @@ class CameraOnvif(Driver):
     def _actions(self, layout: Layout) -> tuple[ActionSpec, ...]:
         offered = []
         for spec in description_of("camera_onvif").actions:
-            if spec.action in self._refused or (spec.action == "set_ntp" and not layout.has_ntp):
+            if spec.action in self._refused or (spec.action == "set_ntp" and layout.ntp_server is None):
                 continue
             if spec.action == "go_to_preset":
                 if not layout.presets:

@@ -24,7 +24,8 @@ class Layout(Struct, frozen=True):
     ptz: str | None
     profile: str
     presets: tuple[str, ...]
-    has_ntp: bool
+    ntp_server: str | None
+    """Empty where none is set; None where the camera has no such setting."""
 
 
 def look_round(services: Services, path: str) -> Layout:
@@ -66,8 +67,16 @@ def look_round(services: Services, path: str) -> Layout:
         ptz=ptz,
         profile=first.token,
         presets=tuple(presets[:64]),
-        has_ntp=_optional(device.GetNTP) is not None,
+        ntp_server=ntp_server_in(_optional(device.GetNTP)),
     )  # fmt: skip
+
+
+def ntp_server_in(said: Any) -> str | None:
+    """The first server in an answer to GetNTP (Core, 5.12.3), by hand or by DHCP; None for no answer."""
+    if said is None:
+        return None
+    entries = (said.NTPFromDHCP if said.FromDHCP else said.NTPManual) or ()
+    return next((_short(entry.DNSname or entry.IPv4Address) for entry in entries), "")
 
 
 def _optional(ask: Any) -> Any:

@@ -10,7 +10,8 @@ from msgspec import Meta, Struct
 
 from device_drivers.driver import Driver, Identity, Observation, Progress
 from device_drivers.errors import ActFailed, DriverError, NotOffered
-from device_drivers.gpio.board import Board, BoardSettings, Input, Output
+from device_drivers.gpio.board import Board
+from device_drivers.gpio.settings import BoardSettings, Input, Output
 from device_drivers.registry import description_of
 from device_drivers.relay_gpio.description import INPUTS, OUTPUTS
 from wire.description import ActionSpec

@@ -7,6 +7,8 @@ status words: `ups.status` in the same document.
 import re
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace
+
 from device_drivers.driver import Identity
 from device_drivers.errors import BadAnswer
 from wire.description import ActionSpec
@@ -23,7 +25,7 @@ _RETURNS = (
     (re.compile(r"beeper\.(enable|disable|mute)$"), ActionSpec("beeper.enable", takes_s=20)),
     (
         re.compile(r"outlet\.\d{1,2}\.load\.cycle$"),
-        ActionSpec("outlet.n.load.cycle", takes_s=180, blind_s=60, dangerous=True),
+        ActionSpec("outlet.n.load.cycle", takes_s=180, blind_s=60, dangerous=True, needs_proof=True),
     ),
 )
 BEEPER_AFTER = {"beeper.enable": "enabled", "beeper.disable": "disabled", "beeper.mute": "muted"}
@@ -62,9 +64,7 @@ def actions_of(commands: Iterable[str]) -> tuple[ActionSpec, ...]:
     for command in sorted(commands):
         for pattern, like in _RETURNS:
             if pattern.match(command):
-                offered.append(
-                    ActionSpec(command, blind_s=like.blind_s, takes_s=like.takes_s, dangerous=like.dangerous)
-                )
+                offered.append(replace(like, action=command))
     return tuple(offered[:64])
 
 

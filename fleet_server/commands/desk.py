@@ -52,17 +52,16 @@ class CommandDesk:
         if key is not None and (known := await self._database.read(lambda db: commands.find_by_key(db, key))):
             return _same(known, site, device, wish)
         refusal = refusal_of(
-            entry.room.about, device, wish.action, dict(wish.params),
+            entry.fits if entry.room.about is not None else None, device, wish.action, dict(wish.params),
             live=self._is_live(site), override=wish.override, reason=wish.reason,
         )  # fmt: skip
         if refusal is not None:
             raise _BY_STATUS[refusal.status](refusal.key, **refusal.params)
-        assert entry.room.about is not None
         now = self._clock.now()
         expires_at = now + START_WITHIN
         row = CommandRow(
             uuid7(), site, device, wish.action, wish.params, wish.reason.strip(), by, origin, now, expires_at,
-            answer_by(spec_of(entry.room.about, device, wish.action), expires_at), State.REQUESTED, key,
+            answer_by(spec_of(entry.fits, device, wish.action), expires_at), State.REQUESTED, key,
         )  # fmt: skip
         added = await self._database.write(lambda db: commands.add(db, row))
         if added is not row:  # somebody with the same key was faster

@@ -3,14 +3,15 @@
 requested -> sent -> accepted -> running -> succeeded | failed | refused | expired | interrupted
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
 
+from fleet_server.domain.provisioning import Fit
 from wire.description import ActionSpec, wrong_params
-from wire.messages import About
 
 START_WITHIN = timedelta(seconds=60)
 """A command that has not begun by then is not begun: nothing is executed late because a line came back."""
@@ -55,17 +56,20 @@ def state_after(now: State, step: State) -> State:
 
 
 def refusal_of(
-    about: About | None, device: str, action: str, params: dict[str, Any], *, live: bool, override: bool, reason: str
-) -> Refusal | None:
-    """Why a wish cannot be granted; None when it can."""
-    if about is None:
+    fits: Sequence[Fit] | None, device: str, action: str, params: dict[str, Any], *, live: bool, override: bool,
+    reason: str,
+) -> Refusal | None:  # fmt: skip
+    """Why a wish cannot be granted; None when it can. `fits`: the room's devices; None while it has not told them."""
+    if fits is None:
         return Refusal(409, "commands.no_about")
-    found = next((known for known in about.devices if known.id == device), None)
+    found = next((fit for fit in fits if fit.about.id == device), None)
     if found is None:
         return Refusal(404, "commands.no_device", {"device": device})
     spec = next((offered for offered in found.actions if offered.action == action), None)
     if spec is None:
-        return Refusal(422, "commands.not_offered", {"device": device, "action": action})
+        told = any(known.action == action for known in found.about.actions)
+        key = "commands.not_allowed" if told else "commands.not_offered"
+        return Refusal(422, key, {"device": device, "action": action})
     if wrong := wrong_params(spec, params):
         return Refusal(422, "commands.wrong_params", {"reason": wrong})
     if spec.dangerous and not reason.strip():
@@ -75,10 +79,10 @@ def refusal_of(
     return None
 
 
-def spec_of(about: About, device: str, action: str) -> ActionSpec:
+def spec_of(fits: Sequence[Fit], device: str, action: str) -> ActionSpec:
     """The description of an action that `refusal_of` has let pass."""
-    known = next(known for known in about.devices if known.id == device)
-    return next(spec for spec in known.actions if spec.action == action)
+    found = next(fit for fit in fits if fit.about.id == device)
+    return next(spec for spec in found.actions if spec.action == action)
 
 
 def answer_by(spec: ActionSpec, expires_at: datetime) -> datetime:

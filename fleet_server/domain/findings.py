@@ -38,6 +38,8 @@ class Need(Struct, frozen=True):
     limits: Mapping[str, float] = {}
     live: bool = False
     """A session is under way in this room."""
+    in_session: bool = False
+    """Judged for a session, under way or to come."""
 
 
 Evidence = Mapping[str, Any]

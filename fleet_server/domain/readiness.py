@@ -7,18 +7,19 @@ nothing young.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
 
-from firmware_profiles.schema import Blueprint, Rule
+from firmware_profiles.schema import Blueprint, Rule, Threshold
 from fleet_server.domain.findings import Check, Finding, Need, Outcome
 from wire.messages import About, DeviceAbout, DeviceReport, Reading, Report, Value
 
 REPORTS_MISSED = 3
 NEVER = math.inf
 _STATE_MAX_AGE_S = 60.0
+_NOTHING_OWN = Threshold()
 
 
 class Verdict(StrEnum):
@@ -73,6 +74,8 @@ class Wanted(Struct, frozen=True):
     """How long it must last."""
     live: bool = False
     """It is in use already."""
+    in_session: bool = True
+    """For a session; False: for any that might come."""
 
 
 class _Planned(Struct, frozen=True):
@@ -81,6 +84,7 @@ class _Planned(Struct, frozen=True):
     rule: Rule
     role: str
     device: str | None
+    limits: Mapping[str, float]
     max_ages_s: tuple[float, ...]
     lacking_ages_s: tuple[float, ...]
 
@@ -94,10 +98,39 @@ class Plan(Struct, frozen=True):
     about_revision: str | None
 
 
-def plan_of(blueprint: Blueprint, about: About | None, checks: Mapping[str, Check]) -> Plan:
-    """Which check asks which device. Without `about` every check stands, with nobody to ask."""
+Thresholds = Callable[[DeviceAbout], Mapping[str, Threshold]]
+"""What a device's profile wants otherwise than the blueprint, check by check."""
+
+
+def _as_blueprint(_device: DeviceAbout) -> Mapping[str, Threshold]:
+    return {}
+
+
+def plan_of(
+    blueprint: Blueprint, about: About | None, checks: Mapping[str, Check], limits: Mapping[str, float] = {},
+    thresholds: Thresholds = _as_blueprint,
+) -> Plan:  # fmt: skip
+    """Which check asks which device. Without `about` every check stands, with nobody to ask.
+
+    `limits` are the site's own, such as the contract of its line; they stand for every check.
+    """
     planned = []
-    for name, rule in blueprint.checks.items():
+    known = {device.id: thresholds(device) for device in about.devices} if about is not None else {}
+
+    def plan(name: str, role: str, device: DeviceAbout | None) -> None:
+        own = known[device.id].get(name, _NOTHING_OWN) if device is not None else _NOTHING_OWN
+        rule = blueprint.checks[name]
+        ages = _ages_of(device, about)
+        most_s = own.max_age_s or rule.max_age_s
+        told = checks[name]
+        planned.append(
+            _Planned(
+                name, told, rule, role, device.id if device is not None else None,
+                {**rule.limits, **limits, **own.limits}, ages(told.reads, most_s), ages(told.may_lack, most_s),
+            )
+        )  # fmt: skip
+
+    for name in blueprint.checks:
         check = checks[name]
         for slot in blueprint.slots:
             if check.role is not None and check.role not in slot.roles:
@@ -105,10 +138,10 @@ def plan_of(blueprint: Blueprint, about: About | None, checks: Mapping[str, Chec
             there = [device for device in about.devices if device.role in slot.roles] if about is not None else []
             for device in there:
                 if check.role in (None, device.role) and (not check.where_told or _tells(device, check, about)):
-                    planned.append(_planned(name, check, rule, device.role, device.id, about))
+                    plan(name, device.role, device)
             if check.role in (None, slot.roles[0]):
-                missing = slot.count - len(there)
-                planned += [_planned(name, check, rule, slot.roles[0], None, about)] * missing
+                for _ in range(slot.count - len(there)):
+                    plan(name, slot.roles[0], None)
     return Plan(blueprint.report_interval_s, blueprint.planned_s, tuple(planned), about.revision if about else None)
 
 
@@ -121,7 +154,7 @@ def judge(room: Room, plan: Plan, now: float, wanted: Wanted | None = None, lear
     changes_at = missed_at if missed_at > now else NEVER
     results = []
     worst = Verdict.READY if plan.checks else Verdict.NOT_READY
-    wanted = wanted or Wanted(plan.planned_s)
+    wanted = wanted or Wanted(plan.planned_s, in_session=False)
     for planned in plan.checks:
         result, until = _ask(planned, devices, received_at if known else None, now, wanted, known)
         changes_at = min(changes_at, until)
@@ -144,17 +177,18 @@ def _tells(device: DeviceAbout, check: Check, about: About | None) -> bool:
     return told.issuperset(check.reads)
 
 
-def _planned(name: str, check: Check, rule: Rule, role: str, device: str | None, about: About | None) -> _Planned:
+def _ages_of(
+    device: DeviceAbout | None, about: About | None
+) -> Callable[[Sequence[str], float | None], tuple[float, ...]]:
     specs = {}
     if about is not None and device is not None:
-        driver = next(known.driver for known in about.devices if known.id == device)
-        specs = {spec.key: spec.max_age_s for spec in about.readings.get(driver, ())}
+        specs = {spec.key: spec.max_age_s for spec in about.readings.get(device.driver, ())}
 
-    def ages(keys: Sequence[str]) -> tuple[float, ...]:
+    def ages(keys: Sequence[str], most_s: float | None) -> tuple[float, ...]:
         own = (specs.get(key, _STATE_MAX_AGE_S) for key in keys)
-        return tuple(min(age, rule.max_age_s) if rule.max_age_s else age for age in own)
+        return tuple(min(age, most_s) if most_s else age for age in own)
 
-    return _Planned(name, check, rule, role, device, ages(check.reads), ages(check.may_lack))
+    return ages
 
 
 def _ask(
@@ -193,7 +227,7 @@ def _ask(
             evidence[key] = reading.value
             stale_at = min(stale_at, received_at - reading.age_s + max_age_s)
     return _result(
-        planned, check.decide(evidence, Need(wanted.planned_s, planned.rule.limits, wanted.live)), seen_at
+        planned, check.decide(evidence, Need(wanted.planned_s, planned.limits, wanted.live, wanted.in_session)), seen_at
     ), stale_at
 
 

@@ -45,6 +45,9 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         message=partial(views.message, lang),
         event=partial(views.event_text, lang),
         unit_of=views.unit_of,
+        provisioning_reasons=partial(views.provisioning_reasons, lang),
+        firmware=partial(views.firmware_text, lang),
+        device_name=partial(views.device_name, lang),
         label=partial(views.label_of, lang),
     )
     answer = HTMLResponse(page, status, headers={"Cache-Control": "no-store"})

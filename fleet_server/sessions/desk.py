@@ -70,6 +70,11 @@ class SessionDesk:
         now = self._clock.now()
         return any(is_live(session, now) for session in self._open if site in session.sites)
 
+    def is_any_live(self) -> bool:
+        """Whether a session runs anywhere: the hub's line is then for it alone."""
+        now = self._clock.now()
+        return any(is_live(session, now) for session in self._open)
+
     async def gate(self, session: Session) -> tuple[Gate, DecisionRow | None, list[Waiver]]:
         """Every site judged now under the session's needs, with the decision and waivers that stand."""
         decision, granted = await self._database.read(

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from firmware_profiles.catalogue import Catalogue
 from firmware_profiles.loader import blueprints
 from fleet_server.domain.checks import checks
-from fleet_server.domain.provisioning import is_provisioned
+from fleet_server.domain.provisioning import Fit, Kept, Provisioning, fits_of, provisioning_of
 from fleet_server.domain.readiness import NEVER, Judgement, Plan, Room, Verdict, judge, plan_of
 from fleet_server.live.stream import Stream
 from fleet_server.store.database import Database
@@ -29,25 +30,32 @@ class SiteEntry(Struct, frozen=True, gc=False):
     judgement: Judgement
     verdict: Verdict
     since: float
-    provisioned: bool
+    fits: tuple[Fit, ...] = ()
+    provisioning: Provisioning = Provisioning()
+    kept: Kept = Kept()
     about_raw: bytes | None = None
     report_raw: bytes | None = None
 
     @property
+    def provisioned(self) -> bool:
+        """Whether the room is what it should be."""
+        return self.provisioning.is_provisioned
+
+    @property
     def is_set_up(self) -> bool:
-        """Whether an agent has ever said what the room consists of."""
-        return self.room.about is not None
+        """Whether the room has ever been what it should be. Before, it is neither ready nor broken."""
+        return self.kept.set_up_at is not None
 
 
 class Fleet:
     """All sites. `lock` is held from looking at entries until their replacement is committed."""
 
-    def __init__(self, database: Database, stream: Stream, clock: Clock) -> None:
+    def __init__(self, database: Database, stream: Stream, clock: Clock, catalogue: Catalogue) -> None:
         self._database, self._stream, self._clock = database, stream, clock
+        self.catalogue = catalogue
         self.entries: dict[str, SiteEntry] = {}
         self.lock = asyncio.Lock()
         self.learning_until = 0.0
-        self._plans: dict[tuple[str, str | None], Plan] = {}
         self.moved: set[str] = set()
         """Sites that were judged since the timers last looked."""
         self.timer_moved = asyncio.Event()
@@ -94,20 +102,31 @@ class Fleet:
     def judged(self, entry: SiteEntry, room: Room, **raw: bytes) -> SiteEntry:
         """The entry with another room, judged now."""
         now = self.now()
-        plan = entry.plan
+        plan, fits = entry.plan, entry.fits
         if room.about is not entry.room.about:
-            plan = self._plan(entry.site.kind, room.about)
+            fits = fits_of(entry.site.id, room.about, self.catalogue)
+            plan = self._plan(entry.site, room.about, fits)
         learning = now < self.learning_until and entry.verdict is not Verdict.OFFLINE
         judgement = judge(room, plan, now, learning=learning)
         if learning:
             judgement = msgspec.structs.replace(judgement, changes_at=min(judgement.changes_at, self.learning_until))
+        provisioning, kept = self._provisioning(entry, room, fits, now)
         changed = judgement.verdict is not entry.verdict
         return msgspec.structs.replace(
             entry, room=room, plan=plan, judgement=judgement, verdict=judgement.verdict,
             since=now if changed else entry.since,
-            provisioned=entry.provisioned if plan is entry.plan else self._provisioned(entry.site.kind, room.about),
-            **raw,
+            fits=fits, provisioning=provisioning, kept=kept, **raw,
         )  # fmt: skip
+
+    def with_kept(self, entry: SiteEntry, kept: Kept) -> SiteEntry:
+        """The entry with other things remembered of its provisioning, compared anew."""
+        blueprint = blueprints().get(entry.site.kind)
+        if blueprint is None:
+            return msgspec.structs.replace(entry, kept=kept)
+        provisioning, kept = provisioning_of(
+            blueprint, entry.room.about, entry.fits, entry.room.report, kept, self.now()
+        )
+        return msgspec.structs.replace(entry, provisioning=provisioning, kept=kept)
 
     def replace(self, entries: Iterable[SiteEntry]) -> None:
         """Put committed entries in place and tell the stream what a reader could see."""
@@ -129,29 +148,36 @@ class Fleet:
         if state is not None:
             received_at = state.received_at / 1000 if state.received_at is not None else None
             room = Room(state.present, _read(Report, state.report), _read(About, state.about), received_at)
-        plan = self._plan(row.kind, room.about)
+        fits = fits_of(row.id, room.about, self.catalogue)
+        plan = self._plan(row, room.about, fits)
         blank = SiteEntry(
             row, Room(present=False), plan, Judgement(Verdict.OFFLINE, (), NEVER),
             Verdict(state.verdict) if state else Verdict.OFFLINE, state.since / 1000 if state else self.now(),
-            self._provisioned(row.kind, room.about),
-            state.about if state else None, state.report if state else None,
+            fits, kept=_kept(state.kept) if state else Kept(),
+            about_raw=state.about if state else None, report_raw=state.report if state else None,
         )  # fmt: skip
         return self.judged(msgspec.structs.replace(blank, room=room), room)
 
-    def _plan(self, kind: str, about: About | None) -> Plan:
-        key = (kind, about.revision if about else None)
-        if key not in self._plans:
-            if len(self._plans) > 20_000:
-                self._plans.clear()
-            blueprint = blueprints().get(kind)
-            self._plans[key] = (
-                plan_of(blueprint, about, checks()) if blueprint else Plan(self.interval_s, 0, (), key[1])
-            )
-        return self._plans[key]
+    def _plan(self, site: SiteRow, about: About | None, fits: tuple[Fit, ...]) -> Plan:
+        blueprint = blueprints().get(site.kind)
+        if blueprint is None:
+            return Plan(self.interval_s, 0, (), about.revision if about else None)
+        thresholds = {fit.about.id: fit.profile.thresholds for fit in fits if fit.profile is not None}
+        contract = {"contract_down_mbit_s": site.line_down_mbit_s, "contract_up_mbit_s": site.line_up_mbit_s}
+        limits = {name: value for name, value in contract.items() if value is not None}
+        return plan_of(blueprint, about, checks(), limits, lambda device: thresholds.get(device.id, {}))
 
-    def _provisioned(self, kind: str, about: About | None) -> bool:
-        blueprint = blueprints().get(kind)
-        return blueprint is not None and is_provisioned(blueprint, about)
+    def _provisioning(
+        self, entry: SiteEntry, room: Room, fits: tuple[Fit, ...], now: float
+    ) -> tuple[Provisioning, Kept]:
+        """Settings are compared at each report; without any, only a new `about` can change something."""
+        blueprint = blueprints().get(entry.site.kind)
+        if blueprint is None:
+            return entry.provisioning, entry.kept
+        has_settings = any(fit.profile is not None and fit.profile.settings for fit in fits)
+        if entry.provisioning.slots and fits is entry.fits and not (has_settings and room is not entry.room):
+            return entry.provisioning, entry.kept
+        return provisioning_of(blueprint, room.about, fits, room.report, entry.kept, now)
 
 
 def state_row(entry: SiteEntry) -> StateRow:
@@ -160,6 +186,7 @@ def state_row(entry: SiteEntry) -> StateRow:
     return StateRow(
         entry.site.id, entry.room.present, entry.about_raw, entry.report_raw,
         round(received_at * 1000) if received_at is not None else None, str(entry.verdict), round(entry.since * 1000),
+        msgspec.json.encode(entry.kept) if entry.kept != Kept() else None,
     )  # fmt: skip
 
 
@@ -174,7 +201,14 @@ def _visible(entry: SiteEntry) -> Any:
     checks_seen = [(check.check, check.device, check.outcome, check.key) for check in entry.judgement.checks]
     report = entry.room.report
     readings = [(d.id, d.state, [(r.key, r.value) for r in d.readings]) for d in report.devices] if report else None
-    return entry.verdict, entry.provisioned, entry.plan.about_revision, checks_seen, readings
+    return entry.verdict, entry.provisioning, entry.plan.about_revision, checks_seen, readings
+
+
+def _kept(raw: bytes | None) -> Kept:
+    try:
+        return msgspec.json.decode(raw, type=Kept) if raw is not None else Kept()
+    except msgspec.MsgspecError:
+        return Kept()  # of a later version: what is accepted is asked again
 
 
 def _read(message: Any, raw: bytes | None) -> Any:

@@ -33,6 +33,8 @@ class StateRow(Struct, frozen=True):
     received_at: int | None
     verdict: str
     since: int
+    kept: bytes | None = None
+    """What is remembered of its provisioning, as JSON."""
 
 
 def all_sites(db: Connection) -> list[SiteRow]:

@@ -38,6 +38,7 @@ site_state = Table(
     Column("received_at", BigInteger),
     Column("verdict", String(16), nullable=False),
     Column("since", BigInteger, nullable=False),
+    Column("kept", LargeBinary),
 )  # fmt: skip
 
 log_positions = Table(
@@ -126,5 +127,71 @@ waivers = Table(
     Column("check", String(64), nullable=False),
     Column("reason", String(500), nullable=False),
     Column("by", String(120), nullable=False),
+    Column("until", BigInteger, nullable=False),
+)  # fmt: skip
+
+line_tests = Table(
+    "line_tests", metadata,
+    Column("id", String(36), primary_key=True),
+    Column("site", String(64), nullable=False),
+    Column("by", String(120), nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("one_room", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("command", String(36)),
+    Column("started_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Column("down_mbit_s", Float),
+    Column("up_mbit_s", Float),
+    Column("method", String(16), nullable=False),
+    Column("detail", String(64), nullable=False),
+    Index("line_tests_of_site", "site"),
+    Index("line_tests_open", "state"),
+)  # fmt: skip
+
+surveys = Table(
+    "surveys", metadata,
+    Column("site", ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+    Column("answers", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("by", String(120), nullable=False),
+)  # fmt: skip
+
+site_stages = Table(
+    "site_stages", metadata,
+    Column("id", String(36), primary_key=True),
+    Column("site", ForeignKey("sites.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("stage", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("by", String(120), nullable=False),
+    Column("note", String(500), nullable=False),
+)  # fmt: skip
+
+desired = Table(
+    "desired", metadata,
+    Column("site", ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+    Column("devices", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("by", String(120), nullable=False),
+)  # fmt: skip
+
+provision_runs = Table(
+    "provision_runs", metadata,
+    Column("id", String(36), primary_key=True),
+    Column("site", ForeignKey("sites.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("by", String(120), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("state", String(16), nullable=False),
+    Column("steps", Text, nullable=False),
+)  # fmt: skip
+
+duties = Table(
+    "duties", metadata,
+    Column("id", String(36), primary_key=True),
+    Column("site", ForeignKey("sites.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String(120), nullable=False),
+    Column("phone", String(40), nullable=False),
+    Column("at", BigInteger, nullable=False),
     Column("until", BigInteger, nullable=False),
 )  # fmt: skip

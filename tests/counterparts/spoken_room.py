@@ -21,7 +21,11 @@ HEALTHY: dict[str, dict[str, Any]] = {
     },
     "camera_onvif": {
         "clock_skew": 0.2, "profiles": 2.0, "width": 1920.0, "height": 1080.0, "stream": "rtsp://192.0.2.1/main",
+        "ntp_server": "192.0.2.123",
         "frame": True, "brightness": 48.0, "contrast": 40.0, "frame_unchanged": 0.0,
+    },
+    "camera_usb": {
+        "present": True, "in_use": True, "held_by": "zoom", "formats": "YUYV, MJPG", "width": 1920.0, "height": 1080.0,
     },
     "mixer_osc": {
         "main_muted": False, "main_fader": -6.0, "mic_muted": False, "mic_fader": -3.0, "muted_channels": "",
@@ -40,6 +44,11 @@ HEALTHY: dict[str, dict[str, Any]] = {
         "writable": True, "recording_hours": 900.0, "recording_still": 2.0, "recordings": 86.0, "smart_healthy": True,
         "disk_temperature": 38.0,
     },
+    "light": {"brightness": 48.0, "lit": True, "switched_on": True},
+    "line": {
+        "latency": 14.0, "jitter": 1.5, "loss": 0.0, "bandwidth_down": 5.1, "bandwidth_up": 5.0,
+        "bandwidth_method": "tcp_1",
+    },
     "snmp": {"uptime": 9e5, "system_name": "decoder"},
     "relay_gpio": {"output_1": True, "door_open": False},
     "ups_nut": {
@@ -49,9 +58,11 @@ HEALTHY: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 _DEVICES = (
-    ("pc-1", "pc", "pc"), ("camera-1", "camera", "camera_onvif"), ("mixer-1", "mixer", "mixer_osc"),
+    ("pc-1", "pc", "pc"), ("camera-1", "camera", "camera_onvif"), ("camera-2", "camera", "camera_usb"),
+    ("mixer-1", "mixer", "mixer_osc"),
     ("audio-1", "audio", "audio_alsa"), ("display-1", "display", "display_pjlink"),
     ("decoder-1", "decoder", "snmp"), ("relay-1", "relay", "relay_gpio"),
+    ("light-1", "light", "light"), ("line-1", "line", "line"),
     ("storage-1", "storage", "storage"), ("ups-1", "ups", "ups_nut"),
 )  # fmt: skip
 

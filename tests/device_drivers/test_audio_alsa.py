@@ -17,8 +17,8 @@ from demo.processes import Processes
 from device_drivers.audio_alsa import alsa, pulse
 from device_drivers.audio_alsa.driver import AudioAlsa
 from device_drivers.audio_alsa.level import RATE, SILENCE_DBFS, level_of, measure
-from device_drivers.audio_alsa.programs import said_by
 from device_drivers.errors import ActFailed, BadAnswer, Misconfigured, NotAnswering
+from device_drivers.programs import said_by
 from tests.conftest import need
 from tests.counterparts.waiting import wait_for
 from wire.times import SystemClock

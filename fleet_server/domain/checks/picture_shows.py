@@ -22,6 +22,7 @@ def decide(room: Evidence, need: Need) -> Finding:
 
 CHECK = Check(
     role="camera",
+    where_told=True,
     reads=("frame",),
     may_lack=("brightness", "contrast", "frame_unchanged"),
     decide=decide,

@@ -5,14 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from firmware_profiles.loader import blueprints
 from fleet_server.api.context import Device, Site, TheServer
 from fleet_server.api.language import Language, language_of
 from fleet_server.api.v1.commands import NOBODY
 from fleet_server.commands.desk import Wish
 from fleet_server.domain.commands import FINAL
 from fleet_server.domain.findings import Outcome
-from fleet_server.domain.provisioning import slots_of
 from fleet_server.errors import FleetError, NotFound
 from fleet_server.pages.form import form_of
 from fleet_server.pages.render import render
@@ -27,7 +25,7 @@ from wire.messages import Value
 router = APIRouter()
 
 Action = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
-_PARTS = ("status", "checks", "devices", "commands")
+_PARTS = ("status", "checks", "provisioning", "devices", "commands")
 
 
 @router.get("/sites/{site}")
@@ -76,13 +74,42 @@ async def act(
     return RedirectResponse(f"/sites/{site}#commands", 303)
 
 
+@router.post("/sites/{site}/provisioning")
+async def provision(site: Site, server: TheServer) -> Response:
+    """Set what differs; each step is shown as it happens."""
+    await server.provision.ask(site, NOBODY)
+    return RedirectResponse(f"/sites/{site}#provisioning", 303)
+
+
+@router.post("/sites/{site}/line-test")
+async def line_test(site: Site, server: TheServer) -> Response:
+    """Measure this room's line, in its turn."""
+    await server.line_tests.ask([site], NOBODY)
+    return RedirectResponse(f"/sites/{site}#provisioning", 303)
+
+
+@router.post("/sites/{site}/found")
+async def accept_found(site: Site, request: Request, server: TheServer) -> Response:
+    """A found device belongs to the room from now on."""
+    form = await form_of(request)
+    address, username = (form.get(name, [""])[0].strip()[:120] for name in ("address", "username"))
+    await server.rollout.accept_found(site, address, username[:64], NOBODY)
+    return RedirectResponse(f"/sites/{site}#provisioning", 303)
+
+
+@router.post("/sites/{site}/devices/{device}/accept")
+async def accept_swapped(site: Site, device: Device, server: TheServer) -> Response:
+    """The device that answers now is the right one."""
+    await server.rollout.accept_swapped(site, device, NOBODY)
+    return RedirectResponse(f"/sites/{site}#provisioning", 303)
+
+
 async def _values(request: Request, server: Server, site: str) -> dict[str, Any]:
     entry = server.fleet.entries.get(site)
     if entry is None:
         raise NotFound("sites.not_found", site=site)
     lang = language_of(request)
     checks = worst_first(entry.judgement.checks)
-    blueprint = blueprints().get(entry.site.kind)
     rows = await server.commands.of_site(site)
     received_at = entry.room.received_at
     return {
@@ -90,7 +117,13 @@ async def _values(request: Request, server: Server, site: str) -> dict[str, Any]
         "checks": checks,
         "troubles": [check for check in checks if check.outcome is not Outcome.PASS],
         "devices": devices_of(lang, entry, server.fleet.now()),
-        "slots": slots_of(blueprint, entry.room.about) if blueprint else (),
+        "slots": entry.provisioning.slots,
+        "progress": server.rollout.progress(site),
+        "plan": server.provision.plan(site)[0],
+        "run": await server.provision.newest(site),
+        "line_test": (line_test := await server.line_tests.newest_of_site(site)),
+        "line_turn": server.line_tests.turn(line_test) if line_test else 0,
+        "has_line": any(spec.action == "measure_bandwidth" for fit in entry.fits for spec in fit.actions),
         "sessions": server.sessions.of_site(site),
         "live_session": server.sessions.is_live(site),
         "reported_at": moment(received_at) if received_at is not None else None,

@@ -1,0 +1,1 @@
+"""A camera on the PC's USB."""

@@ -1,0 +1,1 @@
+"""A screen that is connected to the PC itself."""

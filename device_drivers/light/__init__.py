@@ -1,0 +1,1 @@
+"""The light of the room: bright enough to see the citizen, and switched by a relay."""

@@ -1,0 +1,1 @@
+"""The room's line to the centre."""

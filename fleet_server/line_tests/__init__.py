@@ -1,0 +1,1 @@
+"""Measuring lines: who may, how much, and what was found."""

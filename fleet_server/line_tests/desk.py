@@ -1,0 +1,181 @@
+"""Line tests: asked by people, begun when there is room for them, followed to their end."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
+from sqlalchemy.exc import SQLAlchemyError
+
+from fleet_server.commands.desk import CommandDesk, Wish
+from fleet_server.domain.commands import FINAL, State
+from fleet_server.domain.line_tests import (
+    LineTest,
+    LineTestState,
+    admitted,
+    must_yield,
+    rate_of,
+    turn_of,
+)
+from fleet_server.errors import FleetError, Invalid, NotFound
+from fleet_server.line_tests.tickets import Tickets
+from fleet_server.live.stream import Stream
+from fleet_server.state.fleet import Fleet
+from fleet_server.store import line_tests
+from fleet_server.store.commands import CommandRow
+from fleet_server.store.database import Database
+from wire.ids import uuid7
+from wire.messages import Params
+from wire.times import Clock
+
+log = logging.getLogger("diemcau.line_tests")
+
+_LOOK_EVERY_S = 0.25
+_ACTION = "measure_bandwidth"
+_ROLE = "line"
+
+
+class LineTestDesk:
+    """One queue for the whole fleet. What waits and runs is in the database, so that a restart forgets nothing."""
+
+    def __init__(
+        self, database: Database, fleet: Fleet, commands: CommandDesk, stream: Stream, clock: Clock,
+        is_any_live: Callable[[], bool], share: float, seconds: float,
+    ) -> None:  # fmt: skip
+        self._database, self._fleet, self._commands, self._clock = database, fleet, commands, clock
+        self._stream, self._is_any_live, self._seconds = stream, is_any_live, seconds
+        self.share_mbit_s = share * _hub_mbit_s(fleet)
+        self.tickets = Tickets(self.share_mbit_s, clock)
+        self._open: list[LineTest] = []
+
+    async def load(self) -> None:
+        """Take what waits from the database. What ran has lost its ticket and waits again."""
+        for test in await self._database.read(line_tests.not_ended):
+            await self._save(replace(test, state=LineTestState.WAITING, command=None, started_at=None))
+
+    async def ask(self, sites: Sequence[str], by: str) -> list[LineTest]:
+        """New tests; a site that has one waiting or running keeps that. Raises NotFound or Invalid."""
+        wanted = tuple(dict.fromkeys(sites))
+        if not wanted:
+            raise Invalid("line_tests.no_sites")
+        for site in wanted:
+            if site not in self._fleet.entries:
+                raise NotFound("sites.not_found", site=site)
+        known = {test.site: test for test in self._open}
+        now, one = self._clock.now(), len(wanted) == 1
+        new = [LineTest(uuid7(), site, by, now, one) for site in wanted if site not in known]
+        await self._database.write(lambda db: line_tests.add(db, new))
+        self._open += new
+        known |= {test.site: test for test in new}
+        return [known[site] for site in wanted]
+
+    async def find(self, test: str) -> LineTest:
+        """A test by its id. Raises NotFound."""
+        found = await self._database.read(lambda db: line_tests.find(db, test))
+        if found is None:
+            raise NotFound("line_tests.not_found", test=test)
+        return found
+
+    async def newest_of_site(self, site: str) -> LineTest | None:
+        """The last one that was asked of a site."""
+        return await self._database.read(lambda db: line_tests.newest_of_site(db, site))
+
+    def turn(self, test: LineTest) -> int:
+        """Its place among those that wait."""
+        return turn_of(test, self._waiting())
+
+    async def run(self) -> None:
+        """Admit, follow and cut, for ever."""
+        failing = False
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            try:
+                await self._look()
+                failing = False
+            except SQLAlchemyError as error:
+                if not failing:
+                    log.error("line_tests_failing error=%s", error)
+                failing = True
+
+    async def _look(self) -> None:
+        live = self._is_any_live()
+        for test in [test for test in self._open if test.state is LineTestState.RUNNING]:
+            await self._follow(test, live)
+        waiting = self._waiting()
+        if not waiting:
+            return
+        running = [self._rate(test) for test in self._open if test.state is LineTestState.RUNNING]
+        rates = [self._rate(test) for test in waiting]
+        for test in admitted(waiting, running, rates, self.share_mbit_s, live):
+            await self._begin(test)
+
+    async def _begin(self, test: LineTest) -> None:
+        about = self._fleet.entries[test.site].room.about
+        devices = [device for device in about.devices if device.role == _ROLE] if about is not None else []
+        able = next((d for d in devices if any(spec.action == _ACTION for spec in d.actions)), None)
+        if able is None:
+            await self._end(test, LineTestState.FAILED, "no_line_device")
+            return
+        ticket = self.tickets.issue(test.id, self._rate(test), self._seconds)
+        wish = Wish(_ACTION, {"ticket": ticket.secret}, "line test", override=test.one_room)
+        try:
+            row = await self._commands.request(test.site, able.id, wish, by=test.by, origin="", key=None)
+        except FleetError as error:
+            await self._end(test, LineTestState.FAILED, error.key)
+            return
+        log.info("line_test_begun id=%s site=%s mbit_s=%.1f", test.id, test.site, ticket.mbit_s)
+        await self._save(replace(test, state=LineTestState.RUNNING, command=row.id, started_at=self._clock.now()))
+
+    async def _follow(self, test: LineTest, live: bool) -> None:
+        if must_yield(test, live):
+            await self._end(test, LineTestState.CUT, "cut")
+            return
+        assert test.command is not None
+        row = await self._commands.find(test.command)
+        if row.state not in FINAL:
+            return
+        result = await self._result(row)
+        if row.state is State.SUCCEEDED:
+            done = replace(
+                test, down_mbit_s=_number(result, "down_mbit_s"), up_mbit_s=_number(result, "up_mbit_s"),
+                method=str(result.get("method", ""))[:16],
+            )  # fmt: skip
+            await self._end(done, LineTestState.DONE, "")
+        else:
+            await self._end(test, LineTestState.FAILED, "no_result")
+
+    async def _result(self, row: CommandRow) -> Params:
+        steps = await self._commands.steps(row.id)
+        return steps[-1].params if steps else {}
+
+    async def _end(self, test: LineTest, state: LineTestState, detail: str) -> None:
+        self.tickets.withdraw(test.id)
+        await self._save(replace(test, state=state, detail=detail, ended_at=self._clock.now()))
+        log.info("line_test_ended id=%s site=%s state=%s", test.id, test.site, state)
+
+    async def _save(self, test: LineTest) -> None:
+        await self._database.write(lambda db: line_tests.save(db, test))
+        self._open = [known for known in self._open if known.id != test.id]
+        if test.ended_at is None:
+            self._open = sorted([*self._open, test], key=lambda known: known.id)
+        self._stream.publish("line_test", test.site, id=test.id, state=str(test.state))
+
+    def _waiting(self) -> list[LineTest]:
+        return [test for test in self._open if test.state is LineTestState.WAITING]
+
+    def _rate(self, test: LineTest) -> float:
+        site = self._fleet.entries[test.site].site
+        contract = max((rate for rate in (site.line_down_mbit_s, site.line_up_mbit_s) if rate), default=None)
+        return rate_of(contract, self.share_mbit_s)
+
+
+def _hub_mbit_s(fleet: Fleet) -> float:
+    """The narrower way of the widest hub's line; 30 where no hub says."""
+    hubs = [entry.site for entry in fleet.entries.values() if entry.site.kind == "hub"]
+    known = [min(hub.line_down_mbit_s or 0, hub.line_up_mbit_s or 0) for hub in hubs]
+    return max((rate for rate in known if rate > 0), default=30.0)
+
+
+def _number(params: Params, name: str) -> float | None:
+    value = params.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

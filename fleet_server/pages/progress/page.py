@@ -1,0 +1,73 @@
+"""GET /progress: the road of every site to service; surveys in and out as Excel."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, File, Query, Request, UploadFile
+from fastapi.responses import HTMLResponse, Response
+
+from fleet_server.api.context import TheServer
+from fleet_server.api.language import Language
+from fleet_server.api.v1.commands import NOBODY
+from fleet_server.domain.rollout import STAGES
+from fleet_server.errors import FleetError
+from fleet_server.pages.render import render
+from fleet_server.rollout import spreadsheet
+from fleet_server.server import Server
+from fleet_server.texts import translate
+
+router = APIRouter()
+
+_EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_SHOWN = 4_000
+Wanted = Annotated[str, Query(pattern=r"^[a-z_]{0,20}$")]
+
+
+@router.get("/progress")
+async def page(request: Request, server: TheServer, stage: Wanted = "") -> HTMLResponse:
+    """The whole page."""
+    return _page(request, server, stage)
+
+
+@router.get("/progress/progress.xlsx")
+async def book(server: TheServer, lang: Language) -> Response:
+    """The progress of the province as one Excel file."""
+    made = spreadsheet.progress_book(server.rollout.all_progress(), lang, server.clock.now())
+    return _excel(made, "diemcau-progress.xlsx")
+
+
+@router.get("/progress/surveys.xlsx")
+async def template(server: TheServer, lang: Language) -> Response:
+    """The template of a survey, with what is known filled in."""
+    return _excel(spreadsheet.template(server.rollout.all_progress(), lang), "diemcau-surveys.xlsx")
+
+
+@router.post("/progress")
+async def upload(
+    request: Request, server: TheServer, lang: Language, file: Annotated[UploadFile, File()]
+) -> HTMLResponse:
+    """Take surveys from an Excel file, all of them or none."""
+    try:
+        data = await file.read(spreadsheet.MOST_BYTES + 1)
+        known = {site: entry.site.name for site, entry in server.fleet.entries.items()}
+        found = spreadsheet.surveys_in(data, known)
+        await server.rollout.save_surveys(found, NOBODY)
+    except FleetError as error:
+        problem = translate(lang, f"errors.{error.key}", **error.params)
+        return _page(request, server, "", problem=problem, status=error.status)
+    return _page(request, server, "", done=translate(lang, "progress.taken", count=len(found)))
+
+
+def _page(
+    request: Request, server: Server, stage: str, problem: str = "", done: str = "", status: int = 200
+) -> HTMLResponse:
+    sites = server.rollout.all_progress()
+    shown = [site for site in sites if not stage or site.stage == stage]
+    return render(
+        request, "progress/page.html", status, sites=shown[:_SHOWN], total=len(sites), stage=stage, stages=STAGES,
+        counts=spreadsheet.stage_counts(sites), problem=problem, done=done,
+    )  # fmt: skip
+
+
+def _excel(data: bytes, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(data, media_type=_EXCEL, headers=headers)

@@ -1,0 +1,1 @@
+"""What one room has, typed in on a phone."""
