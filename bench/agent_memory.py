@@ -1,6 +1,6 @@
-"""Resident memory of an agent with its three drivers polling, with and without the camera, and its share of a core.
+"""Resident memory of an agent with its drivers polling and its share of a core: PC and UPS, with a camera, a full room.
 
-A room has the packages of the extras `agent`, `camera` and `ups`. What only a server or a developer has, and a library
+A room has the packages of the extras that its equipment needs. What only a server or a developer has, and a library
 of a room would take along where it finds it, is hidden from the agents.
 """
 
@@ -15,22 +15,26 @@ import psutil
 from bench.figure import Figure
 from demo.broker import start_any
 from demo.processes import Processes, free_port
+from demo.room import SimulatedRoom
 from demo.room_toml import room_toml
-from device_drivers.camera_onvif.simulator import SimulatedCamera
+from device_drivers.camera_usb.simulator import SimulatedUsbCamera
 from device_drivers.equipment import EquipmentLoop
-from device_drivers.ups_nut.simulator import SimulatedUps
 from edge_agent.config import BrokerConfig, DeviceConfig, RoomConfig
 from tests.counterparts.waiting import listening
 
 _WARM_S, _MINUTE_S = 30, 60
-_AIMS_MB = {"without_camera": 40, "with_camera": 60}
+_POLL_S, _FULL = 15.0, 12
+_AIMS_MB = {"without_camera": 40, "with_camera": 60, "full_room": 60}
+"""A full room: ten groups, twelve devices."""
 _CPU_AIM_PERCENT = 1
-_AGENT_OF_A_ROOM = "import sys; sys.modules['httpx'] = None; from edge_agent.cli import main; sys.exit(main())"
-"""zeep imports httpx, 6 MB, where it is installed."""
+_AGENT_OF_A_ROOM = (
+    "import sys; sys.modules['httpx'] = sys.modules['dns'] = None; from edge_agent.cli import main; sys.exit(main())"
+)
+"""zeep imports httpx, 6 MB, and paho imports dnspython, 3 MB, where they are installed."""
 
 
 def measure() -> Iterator[Figure]:
-    """Two agents beside each other, as they are delivered, polling every 15 s."""
+    """Three agents beside each other, as they are delivered, polling every 15 s."""
     with tempfile.TemporaryDirectory(prefix="dc-") as name:
         folder, processes, equipment = Path(name), Processes(Path(name)), EquipmentLoop()
         try:
@@ -44,27 +48,33 @@ def _measure(folder: Path, processes: Processes, equipment: EquipmentLoop) -> It
     port = free_port()
     start_any(processes, folder / "broker", port)
     listening(port)
-    ups, camera = SimulatedUps(), SimulatedCamera()
-    equipment.run(ups.plug_in())
-    equipment.run(camera.plug_in())
+    room = SimulatedRoom("full-room", port, folder, poll_s=_POLL_S)
+    second = SimulatedUsbCamera()
+    equipment.run(room.plug_in())
+    equipment.run(second.plug_in())
+    full = room.config(on_wires_only=True)
+    usb = DeviceConfig("camera-2", "camera", "camera_usb", _POLL_S, settings=second.settings())
+    pins = {"name": "lamps", "pin": 16, "at_rest": "on"}
+    relay = DeviceConfig(
+        "relay-1", "relay", "relay_gpio", _POLL_S, settings={"board": {"pins": "mock"}, "outputs": [pins]}
+    )
+    devices = (*full.devices, usb, relay)
+    assert len(devices) == _FULL and len({device.role for device in devices}) == _FULL - 1
+    small = {"with_camera": ("pc-1", "ups-1", "camera-1"), "without_camera": ("pc-1", "ups-1")}
     agents = {}
     for name in _AIMS_MB:
-        devices = [
-            DeviceConfig("pc-1", "pc", "pc", settings={"processes": ["python"]}),
-            DeviceConfig("ups-1", "ups", "ups_nut", settings=ups.settings()),
-        ]
-        if name == "with_camera":
-            devices.append(DeviceConfig("camera-1", "camera", "camera_onvif", settings=camera.settings()))
-        site, broker = name.replace("_", "-"), BrokerConfig("127.0.0.1", port)
+        chosen = tuple(device for device in devices if name not in small or device.id in small[name])
         config = folder / f"{name}.toml"
-        config.write_text(room_toml(RoomConfig(site, str(folder / name), broker, tuple(devices))))
+        config.write_text(
+            room_toml(RoomConfig(name.replace("_", "-"), str(folder / name), BrokerConfig("127.0.0.1", port), chosen))
+        )
         command = [sys.executable, "-c", _AGENT_OF_A_ROOM, "run", "--config", str(config)]
         agents[name] = psutil.Process(processes.start(name, command).pid)
     pause = threading.Event()
     pause.wait(_WARM_S)
-    before_s = sum(agents["with_camera"].cpu_times()[:2])
+    before_s = sum(agents["full_room"].cpu_times()[:2])
     pause.wait(_MINUTE_S)
-    cpu_percent = (sum(agents["with_camera"].cpu_times()[:2]) - before_s) / _MINUTE_S * 100
+    cpu_percent = (sum(agents["full_room"].cpu_times()[:2]) - before_s) / _MINUTE_S * 100
     for name, agent in agents.items():
         yield Figure(f"agent_memory.{name}", agent.memory_info().rss / 1e6, "MB", "aim", _AIMS_MB[name])
     yield Figure("agent_memory.cpu", cpu_percent, "% of a core", "aim", _CPU_AIM_PERCENT)

@@ -21,6 +21,7 @@ from demo.broker import start_any, start_embedded
 from demo.faults import FAULTS
 from demo.processes import Processes, free_port, wait_listening
 from demo.story import story_of
+from demo.surveys import stage_of, survey_of
 
 _DATA = Path(__file__).parent / "data" / "thanh-hoa"
 _HOSTS = 3
@@ -69,7 +70,7 @@ def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
     # The equipment takes any free ports, so whoever has a port of his own must sit on it first.
     if not (wait_listening(broker_port, 20) and wait_listening(given.port, 30)):
         return _broken(processes, folder)
-    hosts = _start_rooms(processes, folder, broker_port, sites)
+    hosts = _start_rooms(processes, folder, broker_port, given.port, sites)
     missing = this_machine.start(processes, folder, broker_port, given.port)
     address = f"http://127.0.0.1:{given.port}"
     print(f"DiemCau: {address}", flush=True)
@@ -78,6 +79,10 @@ def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
     if not _alive(address, processes, len(sites)):
         return _broken(processes, folder)
     _plan_session(address, sites)
+    for site in sites:
+        _ask(f"{address}/api/v1/sites/{site}/survey", survey_of(site), "PUT")
+        if (stage := stage_of(site)) is not None:
+            _ask(f"{address}/api/v1/sites/{site}/stage", {"stage": stage})
     print(f"READY {address}", flush=True)
     started_s = time.monotonic()
     story = story_of([] if given.no_faults else [site for site in sites if site != sites[0]], tuple(FAULTS))
@@ -115,7 +120,7 @@ def _sites(count: int, folder: Path) -> list[str]:
 
 
 def _start_rooms(
-    processes: Processes, folder: Path, broker_port: int, sites: Sequence[str]
+    processes: Processes, folder: Path, broker_port: int, web_port: int, sites: Sequence[str]
 ) -> dict[str, "subprocess.Popen[bytes]"]:
     """The rooms spread over a few processes; site -> its process."""
     found: dict[str, subprocess.Popen[bytes]] = {}
@@ -129,6 +134,8 @@ def _start_rooms(
             "demo.rooms",
             "--broker-port",
             str(broker_port),
+            "--web-port",
+            str(web_port),
             "--folder",
             str(folder / "rooms"),
         ]
@@ -159,11 +166,15 @@ def _plan_session(address: str, sites: Sequence[str]) -> None:
         "sites": list(sites[: _SESSION_ROOMS + 1]),
     }  # fmt: skip
     _ask(f"{address}/api/v1/sessions", wanted)
+    for site in sites[: _SESSION_ROOMS - 1]:  # in two rooms nobody has confirmed yet
+        survey = survey_of(site)
+        _ask(f"{address}/api/v1/sites/{site}/duty", {"name": survey["contact"], "phone": survey["phone"]})
 
 
-def _ask(address: str, body: object | None = None) -> Any:
+def _ask(address: str, body: object | None = None, method: str | None = None) -> Any:
     data = json.dumps(body).encode() if body is not None else None
-    request = urllib.request.Request(address, data, {"Content-Type": "application/json"})  # noqa: S310 - our own server
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(address, data, headers, method=method)  # noqa: S310 - our own server
     with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
         return json.load(answer)
 

@@ -52,7 +52,10 @@ class Device(Struct, frozen=True):
 class SimulatedRoom:
     """The equipment and the line of one site. All methods run on the equipment's loop."""
 
-    def __init__(self, site: str, broker_port: int, folder: Path, poll_s: float | None = None) -> None:
+    def __init__(
+        self, site: str, broker_port: int, folder: Path, poll_s: float | None = None, web_port: int | None = None
+    ) -> None:
+        """`web_port`: of the server, where the room's line may be measured."""
         self.site, self._folder = site, folder
         chance = Random(site)
         self.pc, self.camera, self.ups, self.line = SimulatedPc(), SimulatedCamera(), SimulatedUps(), Line(broker_port)
@@ -91,6 +94,7 @@ class SimulatedRoom:
         self.probe = SimulatedLine()
         self.probe.provider, self.probe.contract = chance.choice(_LINES)
         self.probe.latency_s, self.probe.jitter_s = chance.uniform(0.006, 0.045), chance.uniform(0.0005, 0.004)
+        self.uplink = Line(web_port, chance.uniform(3.6, 5.6)) if web_port is not None else None
         self.relays = SimulatedRelays()
         for output, load in (("camera", self.camera), ("mixer", self.mixer), ("display", self.display)):
             self.relays.feeds(output, partial(self._power, load))
@@ -120,6 +124,9 @@ class SimulatedRoom:
         self._loop = asyncio.get_running_loop()
         for part in (*(device.equipment for device in self.devices), self.line):
             await part.plug_in()
+        if self.uplink is not None:
+            await self.uplink.plug_in()
+            self.probe.url = f"http://127.0.0.1:{self.uplink.port}"
 
     def lights(self, on: bool) -> None:
         """The lamps burn out, or new ones are put in: sensor and camera see it."""

@@ -20,6 +20,7 @@ def main() -> int:
     """Run the rooms named on the command line until SIGTERM."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--broker-port", type=int, required=True)
+    parser.add_argument("--web-port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("sites", nargs="+")
     given = parser.parse_args()
@@ -30,7 +31,9 @@ def main() -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     equipment = EquipmentLoop()
-    rooms = {site: SimulatedRoom(site, given.broker_port, given.folder) for site in given.sites}
+    rooms = {
+        site: SimulatedRoom(site, given.broker_port, given.folder, web_port=given.web_port) for site in given.sites
+    }
     for room in rooms.values():
         equipment.run(room.plug_in())
     agents = []

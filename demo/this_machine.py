@@ -36,7 +36,15 @@ def start(processes: Processes, folder: Path, broker_port: int, server_port: int
         "processes": ["python", "python3", Path(sys.executable).name], "disk": str(folder),
         "time_url": f"http://127.0.0.1:{server_port}/api/v1/health",
     }  # fmt: skip
-    devices = [DeviceConfig("pc-1", "pc", "pc", _POLL_S, settings=own)]
+    recordings = folder / "recordings"
+    recordings.mkdir()
+    line = {"host": "127.0.0.1", "port": server_port, "url": f"http://127.0.0.1:{server_port}", "provider": "loopback"}
+    devices = [
+        DeviceConfig("pc-1", "pc", "pc", _POLL_S, settings=own),
+        DeviceConfig("line-1", "line", "line", _POLL_S, settings=line),
+        DeviceConfig("storage-1", "storage", "storage", _POLL_S, settings={"folder": str(recordings)}),
+        DeviceConfig("light-1", "light", "light", _POLL_S, settings={"camera": "camera-1", "make": "camera"}),
+    ]
     if _UPSD.exists() and _DUMMY.exists():
         ups = {"ups": "room", "port": start_upsd(processes, folder / "nut")}
         devices.append(DeviceConfig("ups-1", "ups", "ups_nut", _POLL_S, settings=ups))

@@ -8,9 +8,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from device_drivers.mdns import named_in, question
+
 _MOST_BYTES = 65_536
 _MOST_ANSWERS = 512
-_MDNS = ("224.0.0.251", 5353)
+_MDNS = (5353, "224.0.0.251")
 _Address = Annotated[str, Meta(pattern=r"^[0-9.]{7,15}$")]
 
 
@@ -73,7 +75,7 @@ def ask_everybody(
 
 
 class Service(Struct, frozen=True):
-    """One instance of a service that multicast DNS has named."""
+    """One instance of a service that multicast DNS has named, at the address that said so."""
 
     name: str
     host: str
@@ -81,24 +83,8 @@ class Service(Struct, frozen=True):
 
 
 def services(area: Area, kind: str) -> Iterator[Service]:
-    """Instances of a service such as `_axis-video._tcp.local`, by a one-shot question (RFC 6762, 5.1).
-
-    Without the extra `discover` there is nobody to read the answers, and none.
-    """
-    try:
-        import dns.exception
-        import dns.message
-        import dns.rdatatype
-    except ImportError:
-        return
-    question = dns.message.make_query(kind, dns.rdatatype.PTR)
-    question.flags = 0
-    for answer, sender in ask_everybody(area, question.to_wire(), _MDNS[1], _MDNS[0]):
-        try:
-            said = dns.message.from_wire(answer, ignore_trailing=True)
-        except (dns.exception.DNSException, ValueError):
-            continue
-        for records in (*said.answer, *said.additional):
-            if records.rdtype == dns.rdatatype.SRV and str(records.name).lower().endswith(f".{kind}.".lower()):
-                name = str(records.name.relativize(dns.name.from_text(kind)))
-                yield Service(name[:120], sender, records[0].port)
+    """Instances of a service such as `_axis-video._tcp.local`, by a one-shot question (RFC 6762, 5.1)."""
+    for answer, sender in ask_everybody(area, question(kind), *_MDNS):
+        for found in named_in(answer, kind):
+            if found.port:
+                yield Service(found.instance[:120], sender, found.port)

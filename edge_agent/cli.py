@@ -4,6 +4,7 @@ import argparse
 import logging
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(path: Path) -> int:
+    _leave_out_unused()
     from edge_agent.agent import Agent
 
     stop = Event()
@@ -68,6 +70,15 @@ def _run(path: Path) -> int:
     agent.start()
     stop.wait()
     return 1 if agent.stop() else 0
+
+
+def _leave_out_unused() -> None:
+    """requests loads 3 MB to guess how a text is encoded, and goes without where it is not there.
+
+    No driver reads a text that does not say so, and a whole room has 60 MB.
+    """
+    sys.modules.setdefault("charset_normalizer", None)  # type: ignore[arg-type]
+    warnings.filterwarnings("ignore", message="Unable to find acceptable character detection dependency")
 
 
 def _check(path: Path, lang: str) -> int:

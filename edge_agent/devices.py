@@ -28,6 +28,9 @@ log = logging.getLogger("diemcau.devices")
 SECRETS = "secrets"
 """Folder of the room's own files, one for each secret that a desired device names."""
 
+_MOST = 64
+"""As many as `about` and a report hold; one more, and the centre could not read of any."""
+
 Refused = Callable[[str, str], None]
 
 
@@ -42,6 +45,7 @@ class Devices:
         self._supervisor, self._poller, self._found = supervisor, poller, found
         self._power = PowerTree(config.power)
         self._desired: dict[str, DeviceConfig] = {}
+        self._wrong: dict[str, str] = {}
         self.workers: Mapping[str, DeviceWorker] = {}
         self.specs: Mapping[str, tuple[ReadingSpec, ...]] = {}
         for device in config.devices:
@@ -61,13 +65,20 @@ class Devices:
         """Watch these beside our own. What cannot be is told with its reason; a room's own file stands above them."""
         own = {device.id for device in self._config.devices}
         wanted: dict[str, DeviceConfig] = {}
+        wrong: dict[str, str] = {}
         for device in desired:
             if device.id in own:
                 continue
             try:
+                if len(own) + len(wanted) >= _MOST:
+                    raise Misconfigured(f"{device.id}: a room has {_MOST} devices at most")
                 wanted[device.id] = _config_of(device, Path(self._config.folder) / SECRETS)
             except Misconfigured as error:
-                refused(device.id, str(error)[:200])
+                wrong[device.id] = str(error)[:200]
+        before, self._wrong = self._wrong, wrong
+        for name, reason in wrong.items():
+            if before.get(name) != reason:  # the same configuration comes again with every connection
+                refused(name, reason)
         for name in [name for name, known in self._desired.items() if wanted.get(name) != known]:
             self._remove(name)
         for name, known in wanted.items():
@@ -87,8 +98,8 @@ class Devices:
     def _add(self, device: DeviceConfig) -> DeviceWorker:
         make = partial(self._driver_of, device)
         worker = DeviceWorker(device, make, self._journal, self._clock, self._found, self._power, lambda: self.workers)
-        self.workers = {**self.workers, device.id: worker}
         self.specs = {**self.specs, device.driver: registry.description_of(device.driver).readings}
+        self.workers = {**self.workers, device.id: worker}  # last: whoever sees it finds what its driver reads
         return worker
 
     def _begin(self, worker: DeviceWorker) -> None:

@@ -1,9 +1,12 @@
 """Looks round for equipment: every driver that knows how, at the same time, and nobody waits for the slowest."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
+
+import msgspec
 
 from device_drivers import registry
 from device_drivers.area import Area
@@ -14,6 +17,8 @@ from wire.messages import FoundDevice
 log = logging.getLogger("diemcau.discovery")
 
 _MOST = 64
+_MOST_BYTES = 16_384
+"""All of it goes into the room's `about`, which one talkative neighbour must not make too long to be sent."""
 _LONGER_S = 10.0
 
 
@@ -32,7 +37,15 @@ def discover(area: Area) -> list[FoundDevice]:
                 log.exception("discovery_failed driver=%s", name)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    return list(found.values())[:_MOST]
+    return list(_within_bounds(found.values()))
+
+
+def _within_bounds(found: Iterable[FoundDevice]) -> Iterator[FoundDevice]:
+    left = _MOST_BYTES
+    for device in islice(found, _MOST):
+        left -= len(msgspec.json.encode(device))
+        if left >= 0:
+            yield device
 
 
 def _seen_by(look: Callable[[Area], Iterable[FoundDevice]], area: Area) -> list[FoundDevice]:
@@ -59,6 +72,24 @@ def unknown_of(
 
 def _same(settings: Mapping[str, Any], found: FoundDevice) -> bool:
     """Whether a configuration could mean this device: nothing that was found says otherwise."""
+    usual = _usual_port_of(found.driver)
+    wanted, said = {"port": usual, **settings}, {"port": usual, **found.settings}
     return "host" not in settings.keys() - found.settings.keys() and all(
-        settings.get(key, value) == value for key, value in found.settings.items()
+        value is None or wanted.get(key) is None or _means(wanted[key], value, found) for key, value in said.items()
     )
+
+
+def _usual_port_of(driver: str) -> int | None:
+    """The port that a driver takes where none is named."""
+    fields = msgspec.structs.fields(registry.driver_class(driver).Settings)
+    found = next((field.default for field in fields if field.name == "port"), None)
+    return found if isinstance(found, int) else None
+
+
+def _means(wanted: Any, said: Any, found: FoundDevice) -> bool:
+    """Whether a setting means what was found: a part of its name, or a folder on it, does as well."""
+    if not isinstance(wanted, str) or not isinstance(said, str) or not said:
+        return bool(wanted == said)
+    who = f"{found.make} {found.model}".lower()
+    by_name = said.lower() in who and wanted.lower() in who
+    return wanted == said or by_name or (said.startswith("/") and wanted.startswith(f"{said.rstrip('/')}/"))

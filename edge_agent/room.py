@@ -63,13 +63,14 @@ def report_of(
 
 def worth_a_report(before: Report, after: Report, specs: Mapping[str, Mapping[str, ReadingSpec]]) -> bool:
     """Whether a check could see the difference at once. `specs`: of each device by its id."""
-    if before.about_revision != after.about_revision or len(before.devices) != len(after.devices):
+    revisions = [(report.about_revision, report.config_revision) for report in (before, after)]
+    if revisions[0] != revisions[1] or len(before.devices) != len(after.devices):
         return True
     for old, new in zip(before.devices, after.devices, strict=True):
         if old.id != new.id or old.state != new.state:
             return True
         was = {reading.key: reading.value for reading in old.readings}
-        known = specs[new.id]
+        known = specs.get(new.id, {})
         for reading in new.readings:
             if _moved(known.get(reading.key), was.get(reading.key), reading.value):
                 return True

@@ -119,8 +119,18 @@ class DeviceWorker:
                 if not (stop.is_set() or self.retired.is_set()):
                     self._observe()
         finally:
+            if self.retired.is_set():
+                self._end_waiting()
             if self._driver is not None:
                 self._driver.close()
+
+    def _end_waiting(self) -> None:
+        """What was accepted for a device that is no longer wanted is not begun any more, and says so."""
+        while not self._todo.empty():
+            task = self._todo.get_nowait()
+            if isinstance(task, Act):
+                self._journal.step(task.command.id, "failed", "not_started", {})
+        self._acting = None
 
     def _observe(self) -> None:
         self._began_s = self._clock.monotonic()

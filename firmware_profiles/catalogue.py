@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from firmware_profiles.errors import WrongFile
 from firmware_profiles.schema import (
+    NO_PATTERN,
     ActionRule,
     DeviceOverride,
     Family,
@@ -106,7 +107,7 @@ def _compile(family: Family) -> None:
     for pattern in (family.match.make, family.match.model, firmware.reads, *firmware.accepted, *versions):
         try:
             re.compile(pattern or "")
-        except re.error as error:
+        except NO_PATTERN as error:
             raise WrongFile(f"{family.family}: {pattern!r} is no regular expression: {error}") from error
     if firmware.reads is not None and "v" not in re.compile(firmware.reads).groupindex:
         raise WrongFile(f"{family.family}: firmware.reads {firmware.reads!r} has no group named v")

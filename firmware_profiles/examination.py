@@ -7,11 +7,11 @@ from typing import Any
 
 import jsonschema
 import msgspec
-import yaml
 from msgspec import Struct
 
-from firmware_profiles.positions import Place, Positions
-from firmware_profiles.schema import Family, Setting, SiteOverride, Threshold
+from firmware_profiles.errors import NotYaml
+from firmware_profiles.positions import Place, Positions, content_of
+from firmware_profiles.schema import NO_PATTERN, ActionRule, Family, Setting, SiteOverride, Threshold
 from wire.description import Description, ParamSpec, ReadingSpec
 from wire.messages import Value
 
@@ -61,13 +61,11 @@ def examine(files: Iterable[ProfileFile], drivers: Sequence[Description], asked:
         if isinstance(read, Fault):
             faults.append(read)
             continue
-        wrong = list(_form_faults(read))
-        faults += wrong
-        if wrong:
+        content = _formed(read, faults)
+        if content is None:
             continue
-        content = msgspec.convert(read.content, file.kind)
-        faults += _pattern_faults(read, read.content, ())
         if isinstance(content, Family):
+            faults += _pattern_faults(read, content)
             families.append((read, content))
             faults += _family_faults(read, content, known, asked)
         else:
@@ -75,6 +73,7 @@ def examine(files: Iterable[ProfileFile], drivers: Sequence[Description], asked:
                 under = ("devices", device)
                 faults += _threshold_faults(read, own.thresholds, under, None, asked)
                 faults += _setting_faults(read, own.settings, under, None)
+                faults += _unproved_faults(read, own.actions, under)
     faults += _faults_between(families)
     return sorted(faults, key=lambda fault: (fault.file, fault.line, fault.key))
 
@@ -87,12 +86,25 @@ def schema_of(kind: type[Struct]) -> dict[str, Any]:
 
 def _read(file: ProfileFile) -> _Read | Fault:
     try:
-        return _Read(file, Positions(file.text), yaml.safe_load(file.text))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        return Fault(file.name, line, "not_yaml", {"reason": str(error.problem or error)[:200]})
-    except yaml.YAMLError as error:
-        return Fault(file.name, 1, "not_yaml", {"reason": str(error)[:200]})
+        return _Read(file, Positions(file.text), content_of(file.text))
+    except NotYaml as error:
+        return Fault(file.name, error.line, "not_yaml", {"reason": error.reason})
+
+
+def _formed(read: _Read, faults: list[Fault]) -> Family | SiteOverride | None:
+    """The file as its form; None, and faults, where it has not got it."""
+    wrong = list(_form_faults(read))
+    faults += wrong
+    if wrong:
+        return None
+    try:
+        return msgspec.convert(read.content, read.file.kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        # JSON knows neither keys that are no texts nor `.nan`, so that its schema lets them pass.
+        named = re.search(r"\$([.\w]*)", str(error))
+        place = tuple(named[1].strip(".").split(".")) if named is not None else ()
+        faults.append(read.fault(place, "wrong_form", reason=error))
+        return None
 
 
 def _form_faults(read: _Read) -> Iterator[Fault]:
@@ -107,30 +119,23 @@ def _form_faults(read: _Read) -> Iterator[Fault]:
         yield read.fault(place, "wrong_form", reason=deepest.message)
 
 
-_PATTERNS = ("make", "model", "reads", "version")
-
-
-def _pattern_faults(read: _Read, content: Any, place: tuple[str | int, ...]) -> Iterator[Fault]:
+def _pattern_faults(read: _Read, family: Family) -> Iterator[Fault]:
     """Every regular expression compiles, and the one that reads a version names it."""
-    if isinstance(content, Mapping):
-        for key, value in content.items():
-            here = (*place, key)
-            if key in _PATTERNS and isinstance(value, str):
-                yield from _wrong_pattern(read, value, here, key == "reads")
-            elif key == "accepted" and isinstance(value, list):
-                for index, pattern in enumerate(value):
-                    yield from _wrong_pattern(read, pattern, (*here, index), False)
-            else:
-                yield from _pattern_faults(read, value, here)
-    elif isinstance(content, list):
-        for index, value in enumerate(content):
-            yield from _pattern_faults(read, value, (*place, index))
+    match, firmware = family.match, family.firmware
+    patterns: list[tuple[Place, str | None]] = [
+        (("match", "make"), match.make), (("match", "model"), match.model), (("firmware", "reads"), firmware.reads),
+        *((("firmware", "accepted", index), pattern) for index, pattern in enumerate(firmware.accepted)),
+        *((("firmware", "refused", index, "version"), each.version) for index, each in enumerate(firmware.refused)),
+    ]  # fmt: skip
+    for place, pattern in patterns:
+        if pattern is not None:
+            yield from _wrong_pattern(read, pattern, place, place[-1] == "reads")
 
 
 def _wrong_pattern(read: _Read, pattern: str, place: Place, wants_v: bool) -> Iterator[Fault]:
     try:
         compiled = re.compile(pattern)
-    except re.error as error:
+    except NO_PATTERN as error:
         yield read.fault(place, "bad_pattern", reason=error)
         return
     if wants_v and "v" not in compiled.groupindex:
@@ -159,9 +164,14 @@ def _family_faults(
             yield read.fault(("firmware", "refused", index), "refuses_nothing")
     if family.firmware.minimum is not None and family.firmware.minimum_source is None:
         yield read.fault(("firmware", "minimum"), "no_source")
-    for action, rule in family.actions.items():
+    yield from _unproved_faults(read, family.actions, ())
+
+
+def _unproved_faults(read: _Read, actions: Mapping[str, ActionRule], under: tuple[str, ...]) -> Iterator[Fault]:
+    """Who says that something was proved says where and when."""
+    for action, rule in actions.items():
         if rule.proved and rule.source is None:
-            yield read.fault(("actions", action), "no_source")
+            yield read.fault((*under, "actions", action), "no_source")
 
 
 def _threshold_faults(

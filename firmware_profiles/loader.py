@@ -5,13 +5,13 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
-import yaml
 
 from firmware_profiles.catalogue import Catalogue
-from firmware_profiles.errors import WrongFile
+from firmware_profiles.errors import NotYaml, WrongFile
+from firmware_profiles.positions import content_of
 from firmware_profiles.schema import Blueprint, Family, SiteOverride
 
 T = TypeVar("T")
@@ -53,9 +53,8 @@ def own_files(folder: Path) -> Iterator[tuple[Path, type[Family] | type[SiteOver
 def parsed(name: str, text: str, kind: type[T]) -> T:
     """A YAML text as one of our forms. Raises WrongFile with file and place."""
     try:
-        found: Any = yaml.safe_load(text)
-        return msgspec.convert(found, kind)
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        return msgspec.convert(content_of(text), kind)
+    except (NotYaml, msgspec.ValidationError, RecursionError) as error:
         raise WrongFile(f"{name}: {error}") from error
 
 
@@ -63,4 +62,7 @@ def _yaml_in(folder: Traversable) -> Iterator[tuple[str, str]]:
     if folder.is_dir():
         for file in sorted(folder.iterdir(), key=lambda file: file.name):
             if file.name.endswith(".yaml"):
-                yield file.name, file.read_text(encoding="utf-8")
+                try:
+                    yield file.name, file.read_text(encoding="utf-8")
+                except UnicodeDecodeError as error:
+                    raise WrongFile(f"{file.name}: is not UTF-8 text ({error})") from error

@@ -10,9 +10,12 @@ from wire.ids import DeviceId
 from wire.messages import Plain, Value
 
 Kind = Literal["hub", "commune", "department"]
-Limits = dict[Name, float]
+Limits = dict[Name, Annotated[float, Meta(ge=-1e18, le=1e18)]]
+"""Bounded, so that none is `.nan`, which every value would pass."""
 Pattern = Annotated[str, Meta(min_length=1, max_length=200)]
 """A regular expression over the whole text, whatever its case."""
+NO_PATTERN = (re.error, OverflowError, RecursionError)
+"""What compiling a text that is no regular expression raises; `a{4294967296}` is an OverflowError."""
 Source = Annotated[str, Meta(min_length=3, max_length=300)]
 """Where a reader finds it: a document and its section, a CVE, a measurement of ours with its date."""
 FamilyName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]

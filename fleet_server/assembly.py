@@ -27,6 +27,7 @@ from fleet_server.rollout.desk import RolloutDesk
 from fleet_server.rollout.provision import ProvisionDesk
 from fleet_server.server import Server
 from fleet_server.sessions.desk import SessionDesk
+from fleet_server.sessions.duty import DutyDesk
 from fleet_server.state.fleet import Fleet
 from fleet_server.state.timers import Timers
 from fleet_server.store.database import Database
@@ -51,8 +52,10 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     database = await asyncio.to_thread(Database, settings.database)
     stream = Stream(uuid7())
     fleet = Fleet(database, stream, clock, catalogue_of(settings.profiles_folder))
-    sessions = SessionDesk(database, fleet, stream, clock)
+    duty = DutyDesk(database, fleet, stream)
+    sessions = SessionDesk(database, fleet, stream, clock, duty)
     await fleet.load()
+    await duty.load()
     await sessions.load()
     link = FleetLink(settings)
     commands = CommandDesk(database, fleet, link, stream, clock, sessions.is_live)
@@ -66,7 +69,19 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     await rollout.load()
     await provision.load()
     server = Server(
-        settings, clock, database, fleet, link, ingest, stream, commands, sessions, line_tests, rollout, provision
+        settings,
+        clock,
+        database,
+        fleet,
+        link,
+        ingest,
+        stream,
+        commands,
+        sessions,
+        duty,
+        line_tests,
+        rollout,
+        provision,
     )
     work: list[Callable[[], Awaitable[None]]] = [
         ingest.run,

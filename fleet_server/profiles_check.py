@@ -8,6 +8,7 @@ import msgspec
 
 from firmware_profiles.examination import Asked, Fault, ProfileFile, examine
 from firmware_profiles.loader import blueprints, own_files, shipped_families
+from firmware_profiles.schema import Family
 from fleet_server.domain.checks import checks
 from fleet_server.errors import BadFile
 from wire.description import Description
@@ -17,8 +18,10 @@ _WITHIN_S = 60
 
 def faults_in(folder: Path, drivers: Path | None) -> list[Fault]:
     """Every fault. `drivers`: what `diemcau-agent describe --json` printed; None asks the agent of this machine."""
-    files = [ProfileFile(name, text) for name, text in shipped_families()]
-    files += [ProfileFile(str(path), _text(path), kind) for path, kind in own_files(folder)]
+    own = [(path, ProfileFile(str(path), _text(path), kind)) for path, kind in own_files(folder)]
+    replaced = {path.name for path, file in own if file.kind is Family}
+    files = [ProfileFile(name, text) for name, text in shipped_families() if name not in replaced]
+    files += [file for _, file in own]
     limits = {name: set[str]() for name in checks()}
     for blueprint in blueprints().values():
         for name, rule in blueprint.checks.items():

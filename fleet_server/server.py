@@ -11,6 +11,7 @@ from fleet_server.live.stream import Stream
 from fleet_server.rollout.desk import RolloutDesk
 from fleet_server.rollout.provision import ProvisionDesk
 from fleet_server.sessions.desk import SessionDesk
+from fleet_server.sessions.duty import DutyDesk
 from fleet_server.state.fleet import Fleet
 from fleet_server.store.database import Database
 from wire.times import Clock
@@ -28,6 +29,7 @@ class Server(Struct, frozen=True):
     stream: Stream
     commands: CommandDesk
     sessions: SessionDesk
+    duty: DutyDesk
     line_tests: LineTestDesk
     rollout: RolloutDesk
     provision: ProvisionDesk

@@ -177,7 +177,8 @@ def _device(lang: Lang, entry: SiteEntry, fit: Fit, said: DeviceReport | None, n
         )  # fmt: skip
     return DeviceView(
         known.id, known.role, _name(lang, known), said.state if said else "waiting",
-        said.detail if said else "", tuple(readings), fit.actions,
+        said.detail if said else "", tuple(readings),
+        tuple(spec for spec in fit.actions if not spec.by_centre),
     )  # fmt: skip
 
 

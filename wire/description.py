@@ -65,6 +65,8 @@ class ActionSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """It takes something away from the room while it lasts: it asks for a reason."""
     needs_proof: bool = False
     """Makes differ in what it does: it is offered only where a profile says that it was proved on the model."""
+    by_centre: bool = False
+    """Only the centre itself asks for it, as a part of something that people ask for elsewhere."""
     label: Text | None = None
 
 

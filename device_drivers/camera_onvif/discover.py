@@ -17,8 +17,9 @@ _PROBE = (
     "<w:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/Probe</w:Action></e:Header>"
     "<e:Body><d:Probe><d:Types>dn:NetworkVideoTransmitter</d:Types></d:Probe></e:Body></e:Envelope>"
 )
-_ADDRESSES = re.compile(rb"<[^>]*XAddrs[^>]*>([^<]{1,2000})<")
-_SCOPES = re.compile(rb"<[^>]*Scopes[^>]*>([^<]{1,8000})<")
+# Bounded, or one datagram of open brackets keeps us busy for minutes.
+_ADDRESSES = re.compile(rb"<(?:[\w.-]{1,64}:)?XAddrs(?:\s[^<>]{0,1000})?>([^<]{1,2000})<")
+_SCOPES = re.compile(rb"<(?:[\w.-]{1,64}:)?Scopes(?:\s[^<>]{0,1000})?>([^<]{1,8000})<")
 _PATH = "/onvif/device_service"
 
 

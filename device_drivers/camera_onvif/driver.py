@@ -109,6 +109,7 @@ class CameraOnvif(Driver):
             servers = {entry.DNSname or entry.IPv4Address for entry in found.NTPManual or ()}
             if server not in servers:
                 raise ActFailed("not_kept", wanted=server)
+            self._layout = None  # what it said of its server is no longer so
         return {"took_s": round(self.clock.monotonic() - started_s, 1)}
 
     def close(self) -> None:

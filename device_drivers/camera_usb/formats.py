@@ -4,8 +4,10 @@ import re
 
 from msgspec import Struct
 
-_FORMAT = re.compile(r"^\s*\[\d+\]: '([A-Za-z0-9 ]{1,4})'", re.MULTILINE)
-_SIZE = re.compile(r"^\s*Size: (?:Discrete|Stepwise .* -) (\d{1,5})x(\d{1,5})", re.MULTILINE)
+_FORMAT = re.compile(r"^\s*\[\d+\]: '([A-Za-z0-9 ]{1,4}(?:-BE)?)'", re.MULTILINE)
+_SIZE = re.compile(
+    r"^\s*Size: (?:Discrete|(?:Stepwise|Continuous) \d{1,5}x\d{1,5} -) (\d{1,5})x(\d{1,5})", re.MULTILINE
+)
 _MOST = 8
 
 

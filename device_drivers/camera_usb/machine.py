@@ -90,9 +90,10 @@ class OwnCamera:
 
     def _found(self) -> tuple[str, dict[str, str]] | None:
         if self._node is not None and not self._node.startswith("/dev/"):
-            return (self._node, {"make": "file", "model": Path(self._node).name[:120]})
+            there = Path(self._node).exists()
+            return (self._node, {"make": "file", "model": Path(self._node).name[:120]}) if there else None
         for node, identity in cameras(self._udev):
-            wanted = self._node is None or node == self._node
+            wanted = self._node is None or Path(node) == Path(self._node).resolve()  # /dev/v4l/by-id/… is a link
             if wanted and self._wanted in f"{identity['make']} {identity['model']}".lower():
                 return node, identity
         return None

@@ -10,7 +10,7 @@ from device_drivers.display_screen.description import INPUTS
 from device_drivers.display_screen.facts import FarScreen, Screen, seen
 from device_drivers.display_screen.machine import OwnScreen
 from device_drivers.driver import Driver, Identity, Observation, Progress
-from device_drivers.errors import ActFailed, NotOffered
+from device_drivers.errors import ActFailed, NotAnswering, NotOffered
 from device_drivers.registry import description_of
 from wire.messages import Params, Value
 from wire.times import Clock
@@ -43,7 +43,10 @@ class DisplayScreen(Driver):
 
     def observe(self) -> Observation:
         """What the kernel says of it. DDC/CI is slow, so whether it can be switched is asked once for each screen."""
-        facts = seen(self._screen.facts())
+        facts = self._screen.facts()
+        if not facts.connected:
+            self._can_switch = None  # the next one is asked anew, and so is this one when it is back
+        facts = seen(facts)
         readings: dict[str, Value] = {
             "power": facts.power, "connector": facts.connector, "width": facts.width, "height": facts.height,
         }  # fmt: skip
@@ -69,16 +72,26 @@ class DisplayScreen(Driver):
             value = INPUTS[str(params["input"])]
             own.choose(value)
             holds = lambda: own.shown() == value  # noqa: E731
+        elif action == "on":
+            own.switch(True)
+            holds = lambda: own.is_on() is True  # noqa: E731
         else:
-            on = action == "on"
-            own.switch(on)
-            holds = lambda: own.is_on() is on  # noqa: E731
+            own.switch(False)
+            holds = lambda: _is_off(own)  # noqa: E731
         progress("handed_over")
         while not holds():
             if time.monotonic() >= until_s:
                 raise ActFailed("no_effect_seen")
             time.sleep(_PERIOD_S)
         return {}
+
+
+def _is_off(own: OwnScreen) -> bool:
+    """A screen that is off may say so, or may not answer over DDC/CI any more."""
+    try:
+        return own.is_on() is not True
+    except NotAnswering:
+        return True
 
 
 DRIVER = DisplayScreen

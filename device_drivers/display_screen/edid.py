@@ -5,7 +5,7 @@ from msgspec import Struct
 from device_drivers.errors import BadAnswer
 
 _HEAD = bytes((0, 255, 255, 255, 255, 255, 255, 0))
-_BLOCK_BYTES = 128
+BLOCK_BYTES = 128
 _DESCRIPTORS = range(54, 126, 18)
 _SERIAL, _NAME = 0xFF, 0xFC
 
@@ -20,7 +20,7 @@ class ScreenIdentity(Struct, frozen=True):
 
 def identity_in(edid: bytes) -> ScreenIdentity:
     """The identity in an EDID. Raises BadAnswer when the bytes are none."""
-    if len(edid) < _BLOCK_BYTES or not edid.startswith(_HEAD) or sum(edid[:_BLOCK_BYTES]) % 256:
+    if len(edid) < BLOCK_BYTES or not edid.startswith(_HEAD) or sum(edid[:BLOCK_BYTES]) % 256:
         raise BadAnswer(f"screen: {len(edid)} bytes that are no EDID")
     letters = int.from_bytes(edid[8:10])
     make = "".join(chr(ord("@") + (letters >> shift & 31)) for shift in (10, 5, 0))

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from device_drivers.display_screen.edid import ScreenIdentity, identity_in
+from device_drivers.display_screen.edid import BLOCK_BYTES, ScreenIdentity, identity_in
 from device_drivers.display_screen.facts import ScreenFacts
-from device_drivers.errors import BadAnswer, DriverError
+from device_drivers.errors import BadAnswer, DriverError, NotAnswering
 from device_drivers.programs import said_by
 
 _DRM = Path("/sys/class/drm")
@@ -23,18 +23,16 @@ class OwnScreen:
 
     def facts(self) -> ScreenFacts:
         """One look at the kernel's files."""
-        for folder in sorted(_DRM.glob("card*-*")):
-            name = _CONNECTOR.match(folder.name)
-            if name is None or self._connector not in (None, name[1]) or _said(folder / "status") != "connected":
-                continue
-            who = _identity(folder / "edid")
-            width, height = _size(_said(folder / "modes"))
-            return ScreenFacts(
-                connected=True, make=who.make, model=who.model, serial=who.serial, connector=name[1],
-                power="on" if _said(folder / "enabled") == "enabled" and _said(folder / "dpms") == "On" else "off",
-                width=width, height=height,
-            )  # fmt: skip
-        return ScreenFacts(connected=False)
+        if (found := self._found()) is None:
+            return ScreenFacts(connected=False)
+        connector, folder = found
+        who = _identity(folder / "edid")
+        width, height = _size(_said(folder / "modes"))
+        return ScreenFacts(
+            connected=True, make=who.make, model=who.model, serial=who.serial, connector=connector,
+            power="on" if _said(folder / "enabled") == "enabled" and _said(folder / "dpms") == "On" else "off",
+            width=width, height=height,
+        )  # fmt: skip
 
     def can_switch(self) -> bool:
         """Whether the screen answers over DDC/CI."""
@@ -60,13 +58,30 @@ class OwnScreen:
         """The input that it shows. Raises DriverError."""
         return self._get(_INPUT)
 
+    def _found(self) -> tuple[str, Path] | None:
+        for folder in sorted(_DRM.glob("card*-*")):
+            name = _CONNECTOR.match(folder.name)
+            if name is None or self._connector not in (None, name[1]):
+                continue
+            if _said(folder / "status") == "connected":
+                return name[1], folder
+        return None
+
+    def _which(self) -> tuple[str, str]:
+        """This very screen, for ddcutil, which else speaks to the first that answers."""
+        found = self._found()
+        edid = _bytes(found[1] / "edid")[:BLOCK_BYTES] if found is not None else b""
+        if len(edid) < BLOCK_BYTES:
+            raise NotAnswering("screen: it has no EDID, so ddcutil cannot tell it from others")
+        return "--edid", edid.hex()
+
     def _get(self, code: str) -> int | None:
-        said = said_by(["ddcutil", "getvcp", code, "--terse"], self._timeout_s)
+        said = said_by(["ddcutil", "getvcp", code, "--terse", *self._which()], self._timeout_s)
         found = re.search(rf"^VCP {code} SNC x([0-9a-f]{{2}})", said or "", re.IGNORECASE | re.MULTILINE)
         return int(found[1], 16) if found else None
 
     def _set(self, code: str, value: int) -> None:
-        said_by(["ddcutil", "setvcp", code, f"0x{value:02x}", "--noverify"], self._timeout_s)
+        said_by(["ddcutil", "setvcp", code, f"0x{value:02x}", "--noverify", *self._which()], self._timeout_s)
 
 
 def _said(file: Path) -> str:
@@ -76,10 +91,17 @@ def _said(file: Path) -> str:
         return ""
 
 
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
 def _identity(file: Path) -> ScreenIdentity:
     try:
-        return identity_in(file.read_bytes())
-    except (OSError, BadAnswer):
+        return identity_in(_bytes(file))
+    except BadAnswer:
         return ScreenIdentity()  # an adapter on the way may eat it; the screen is there all the same
 
 

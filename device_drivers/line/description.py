@@ -16,5 +16,7 @@ DESCRIPTION = Description(
         ReadingSpec("bandwidth_method", "choice", values=("tcp_1",), max_age_s=_A_DAY_S),
     ),
     # The ticket is the centre's leave to send: rooms that measured when they liked would fill the hub's line.
-    actions=(ActionSpec("measure_bandwidth", params=(ParamSpec("ticket", max_length=64),), takes_s=40),),
+    actions=(
+        ActionSpec("measure_bandwidth", params=(ParamSpec("ticket", max_length=64),), takes_s=40, by_centre=True),
+    ),
 )

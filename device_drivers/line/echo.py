@@ -27,8 +27,9 @@ def ask(centre: tuple[str, int], count: int, gap_s: float, timeout_s: float) -> 
     sent_s: dict[int, float] = {}
     trips_s: dict[int, float] = {}
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-            line.connect(centre)
+        family, kind, _, _, address = socket.getaddrinfo(*centre, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as line:
+            line.connect(address)
             for number in range(count):
                 sent_s[number] = time.monotonic()
                 line.send(probe(nonce, number))

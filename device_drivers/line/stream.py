@@ -1,16 +1,17 @@
 """Bytes to and from the centre for a few seconds, on one TCP connection each way."""
 
 import http.client
+import math
 import os
 import socket
 import ssl
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from device_drivers.errors import ActFailed, BadAnswer, DriverError, NotAnswering
 from wire.probe import LONGEST_S, SECONDS_HEADER, STREAM_BYTES, stream_path
@@ -32,8 +33,8 @@ class Rate(Struct, frozen=True):
 
 
 class _Taken(Struct, frozen=True):
-    mbit_s: float
-    seconds: float
+    mbit_s: Annotated[float, Meta(ge=0)]
+    seconds: Annotated[float, Meta(ge=0)]
     cut: bool
 
 
@@ -141,6 +142,9 @@ def _noise(for_s: float) -> Iterator[bytes]:
 
 def _seconds(text: str | None) -> float:
     try:
-        return min(max(float(text or ""), 0.1), LONGEST_S)
+        announced_s = float(text or "")
     except ValueError:
-        raise BadAnswer("centre: it does not say how long it sends") from None
+        announced_s = math.nan
+    if math.isnan(announced_s):
+        raise BadAnswer("centre: it does not say how long it sends")
+    return min(max(announced_s, 0.1), LONGEST_S)

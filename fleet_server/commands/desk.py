@@ -29,6 +29,8 @@ class Wish(Struct, frozen=True):
     params: Params
     reason: str = ""
     override: bool = False
+    by_centre: bool = False
+    """The server itself asks, for something that people have asked for elsewhere."""
 
 
 class CommandDesk:
@@ -54,6 +56,7 @@ class CommandDesk:
         refusal = refusal_of(
             entry.fits if entry.room.about is not None else None, device, wish.action, dict(wish.params),
             live=self._is_live(site), override=wish.override, reason=wish.reason,
+            by_centre=wish.by_centre,
         )  # fmt: skip
         if refusal is not None:
             raise _BY_STATUS[refusal.status](refusal.key, **refusal.params)

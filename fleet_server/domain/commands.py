@@ -57,7 +57,7 @@ def state_after(now: State, step: State) -> State:
 
 def refusal_of(
     fits: Sequence[Fit] | None, device: str, action: str, params: dict[str, Any], *, live: bool, override: bool,
-    reason: str,
+    reason: str, by_centre: bool = False,
 ) -> Refusal | None:  # fmt: skip
     """Why a wish cannot be granted; None when it can. `fits`: the room's devices; None while it has not told them."""
     if fits is None:
@@ -66,7 +66,7 @@ def refusal_of(
     if found is None:
         return Refusal(404, "commands.no_device", {"device": device})
     spec = next((offered for offered in found.actions if offered.action == action), None)
-    if spec is None:
+    if spec is None or (spec.by_centre and not by_centre):
         told = any(known.action == action for known in found.about.actions)
         key = "commands.not_allowed" if told else "commands.not_offered"
         return Refusal(422, key, {"device": device, "action": action})

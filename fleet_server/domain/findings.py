@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -40,6 +40,8 @@ class Need(Struct, frozen=True):
     """A session is under way in this room."""
     in_session: bool = False
     """Judged for a session, under way or to come."""
+    starts_in_s: float = 0.0
+    """How long until it starts; 0 once it has."""
 
 
 Evidence = Mapping[str, Any]
@@ -51,7 +53,8 @@ Decide = Callable[[Evidence, Need], Finding]
 class Check(Struct, frozen=True):
     """One question about the devices of one role; `role` None: about each device that a slot asks for."""
 
-    role: Role | None
+    role: Role | Literal["people"] | None
+    """`people`: about whoever has confirmed to be on duty; it is asked once, and its evidence is `on_duty`."""
     reads: tuple[str, ...]
     decide: Decide
     where_told: bool = False

@@ -41,7 +41,7 @@ def version_in(wanted: Firmware, text: str) -> str | None:
     if wanted.reads is None:
         return text.strip() or None
     found = re.search(wanted.reads, text, re.IGNORECASE)
-    return found["v"] if found else None
+    return (found["v"] or None) if found else None
 
 
 def is_below(version: str, other: str) -> bool:

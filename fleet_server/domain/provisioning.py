@@ -49,6 +49,7 @@ class Drift(Struct, frozen=True):
     key: str
     wanted: Value
     found: Value
+    """None: nothing is known since the room's `about` changed."""
     differs: Literal["fail", "warn", "mend"]
     since: float
     set_by: SetBy | None
@@ -110,11 +111,13 @@ class Provisioning(Struct, frozen=True):
     slots: tuple[SlotState, ...] = ()
     known: bool = False
     """Whether the room has said what it consists of."""
+    compared: bool = True
+    """False while a room that was never set up has yet to say how its settings are."""
 
     @property
     def is_provisioned(self) -> bool:
         """Every slot is right."""
-        return self.known and bool(self.slots) and all(slot.is_right for slot in self.slots)
+        return self.known and self.compared and bool(self.slots) and all(slot.is_right for slot in self.slots)
 
     @property
     def devices(self) -> tuple[DeviceState, ...]:
@@ -155,6 +158,7 @@ def provisioning_of(
         empty = tuple(SlotState(slot.name, slot.roles, slot.count, ()) for slot in blueprint.slots)
         return Provisioning(empty), kept
     accepted = {**_first_seen(about, now), **kept.accepted}
+    accepted |= _with_serials(about, accepted)
     readings = _readings_of(about, report)
     states = []
     for fit in fits:
@@ -163,7 +167,7 @@ def provisioning_of(
         states.append(
             DeviceState(
                 device.id, device.role, device, fit.profile, fit.firmware,
-                tuple(_drifts(fit, readings.get(device.id, {}), kept.drift_since, now)),
+                tuple(_drifts(fit, readings.get(device.id), kept.drift_since, now)),
                 was if was is not None and is_another(was, device) else None, is_known(device),
             )
         )  # fmt: skip
@@ -172,7 +176,7 @@ def provisioning_of(
         for slot in blueprint.slots
     )
     since = {f"{drift.device} {drift.key}": drift.since for state in states for drift in state.drifts}
-    found = Provisioning(slots, known=True)
+    found = Provisioning(slots, True, kept.set_up_at is not None or all(_is_compared(fit, readings) for fit in fits))
     set_up_at = kept.set_up_at if kept.set_up_at is not None or not found.is_provisioned else now
     remembered = replace(kept, accepted=accepted, drift_since=since, set_up_at=set_up_at)
     return found, remembered if remembered != kept else kept
@@ -217,21 +221,42 @@ def _first_seen(about: About, now: float) -> dict[str, Accepted]:
     return {device.id: accepted_now(device, now, "") for device in about.devices if is_known(device)}
 
 
+def _with_serials(about: About, accepted: Mapping[str, Accepted]) -> dict[str, Accepted]:
+    """Who tells its serial only later is known by it from then on; else nobody would notice the next swap."""
+    found = {}
+    for device in about.devices:
+        was = accepted.get(device.id)
+        if was is not None and device.serial and not was.serial and not is_another(was, device):
+            found[device.id] = replace(was, serial=device.serial)
+    return found
+
+
 def _readings_of(about: About, report: Report | None) -> dict[str, dict[str, Value]]:
     if report is None or report.about_revision != about.revision:
         return {}
     return {device.id: {reading.key: reading.value for reading in device.readings} for device in report.devices}
 
 
-def _drifts(fit: Fit, readings: Mapping[str, Value], since: Mapping[str, float], now: float) -> Iterator[Drift]:
+def _is_compared(fit: Fit, readings: Mapping[str, Mapping[str, Value]]) -> bool:
+    wanted = fit.profile.settings.values() if fit.profile is not None else ()
+    return bool(readings.get(fit.about.id)) or all(setting.differs == "warn" for setting in wanted)
+
+
+def _drifts(
+    fit: Fit, readings: Mapping[str, Value] | None, since: Mapping[str, float], now: float
+) -> Iterator[Drift]:  # fmt: skip
+    """A device that has not said anything since the last `about` still differs where it did; then `found` is None."""
     for key, setting in fit.profile.settings.items() if fit.profile is not None else ():
-        value = readings.get(key)
-        if value is not None and not _same(setting.wanted, value):
-            seen = since.get(f"{fit.about.id} {key}", now)
-            yield Drift(fit.about.id, key, setting.wanted, value, setting.differs, seen, setting.set_by)
+        seen = since.get(f"{fit.about.id} {key}")
+        value = readings.get(key) if readings else None
+        differs = value is not None and not is_same(setting.wanted, value) if readings else seen is not None
+        if differs:
+            first = seen if seen is not None else now
+            yield Drift(fit.about.id, key, setting.wanted, value, setting.differs, first, setting.set_by)
 
 
-def _same(wanted: Value, found: Value) -> bool:
+def is_same(wanted: Value, found: Value) -> bool:
+    """Whether a reading says what is wanted; numbers within what a float loses on its way."""
     if isinstance(wanted, bool) or isinstance(found, bool):
         return wanted is found
     if isinstance(wanted, int | float) and isinstance(found, int | float):

@@ -20,6 +20,7 @@ REPORTS_MISSED = 3
 NEVER = math.inf
 _STATE_MAX_AGE_S = 60.0
 _NOTHING_OWN = Threshold()
+PEOPLE = "people"
 
 
 class Verdict(StrEnum):
@@ -67,6 +68,15 @@ class Judgement(Struct, frozen=True, gc=False):
     """When the verdict or a check would change with no message arriving; NEVER where it would not."""
 
 
+class Duty(Struct, frozen=True):
+    """Somebody has said that they are in the room and look after it; times are seconds since the epoch."""
+
+    name: str
+    phone: str
+    at: float
+    until: float
+
+
 class Wanted(Struct, frozen=True):
     """What a room must be good for."""
 
@@ -76,6 +86,8 @@ class Wanted(Struct, frozen=True):
     """It is in use already."""
     in_session: bool = True
     """For a session; False: for any that might come."""
+    starts_in_s: float = 0.0
+    duty: Duty | None = None
 
 
 class _Planned(Struct, frozen=True):
@@ -132,6 +144,9 @@ def plan_of(
 
     for name in blueprint.checks:
         check = checks[name]
+        if check.role == PEOPLE:
+            plan(name, PEOPLE, None)
+            continue
         for slot in blueprint.slots:
             if check.role is not None and check.role not in slot.roles:
                 continue
@@ -196,6 +211,8 @@ def _ask(
     known: bool,
 ) -> tuple[CheckResult, float]:  # fmt: skip
     """One check over one device, and the moment when it goes stale."""
+    if planned.role == PEOPLE:
+        return _ask_people(planned, now, wanted)
     if planned.device is None:
         return _result(planned, Finding(Outcome.FAIL, "slot_empty", {}), None), NEVER
     device = devices.get(planned.device)
@@ -226,9 +243,18 @@ def _ask(
         if reading is not None and now < received_at - reading.age_s + max_age_s:
             evidence[key] = reading.value
             stale_at = min(stale_at, received_at - reading.age_s + max_age_s)
-    return _result(
-        planned, check.decide(evidence, Need(wanted.planned_s, planned.limits, wanted.live, wanted.in_session)), seen_at
-    ), stale_at
+    return _result(planned, check.decide(evidence, _need(planned, wanted)), seen_at), stale_at
+
+
+def _ask_people(planned: _Planned, now: float, wanted: Wanted) -> tuple[CheckResult, float]:
+    """A check about who is on duty, and when their word runs out."""
+    duty = wanted.duty if wanted.duty is not None and now < wanted.duty.until else None
+    finding = planned.check.decide({"on_duty": duty.name if duty else None}, _need(planned, wanted))
+    return _result(planned, finding, duty.at if duty else None), duty.until if duty else NEVER
+
+
+def _need(planned: _Planned, wanted: Wanted) -> Need:
+    return Need(wanted.planned_s, planned.limits, wanted.live, wanted.in_session, wanted.starts_in_s)
 
 
 def _by_key(device: DeviceReport) -> dict[str, Reading]:

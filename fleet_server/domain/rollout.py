@@ -43,6 +43,8 @@ GROUPS: Mapping[str, tuple[Role, ...]] = {
     "people": (),
 }
 """The ten groups of a room, and the roles of their devices."""
+_WITHOUT_ADDRESS: tuple[Role, ...] = ("light",)
+"""Seen through a camera."""
 
 
 class Piece(Struct, frozen=True, omit_defaults=True):
@@ -119,7 +121,7 @@ def desired_of(survey: Survey, catalogue: Catalogue, centre: Mapping[str, str]) 
         settings: dict[str, Plain | Secret] = {}
         for key, value in catalogue.defaults_of(role, driver).items():
             settings[key] = value.format_map(centre) if isinstance(value, str) else value
-        if piece.address:
+        if piece.address and role not in _WITHOUT_ADDRESS and "host" not in settings:
             settings["host"] = piece.address
         if piece.username:
             settings["username"] = piece.username

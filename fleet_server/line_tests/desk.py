@@ -31,6 +31,11 @@ from wire.times import Clock
 log = logging.getLogger("diemcau.line_tests")
 
 _LOOK_EVERY_S = 0.25
+_ACCEPT_WITHIN_S = 15.0
+"""A room that has not said by then that it begins is away: its part of the line goes to the next."""
+_END_WITHIN_S = 30.0
+"""Beside the seconds of both streams."""
+_UNHEARD = frozenset({State.REQUESTED, State.SENT})
 _ACTION = "measure_bandwidth"
 _ROLE = "line"
 
@@ -47,6 +52,8 @@ class LineTestDesk:
         self.share_mbit_s = share * _hub_mbit_s(fleet)
         self.tickets = Tickets(self.share_mbit_s, clock)
         self._open: list[LineTest] = []
+        self._lock = asyncio.Lock()
+        self._begun_s: dict[str, float] = {}
 
     async def load(self) -> None:
         """Take what waits from the database. What ran has lost its ticket and waits again."""
@@ -54,20 +61,29 @@ class LineTestDesk:
             await self._save(replace(test, state=LineTestState.WAITING, command=None, started_at=None))
 
     async def ask(self, sites: Sequence[str], by: str) -> list[LineTest]:
-        """New tests; a site that has one waiting or running keeps that. Raises NotFound or Invalid."""
+        """New tests; a site that has one waiting or running keeps that, and its turn if it is asked for alone.
+
+        Raises NotFound or Invalid.
+        """
         wanted = tuple(dict.fromkeys(sites))
         if not wanted:
             raise Invalid("line_tests.no_sites")
         for site in wanted:
             if site not in self._fleet.entries:
                 raise NotFound("sites.not_found", site=site)
-        known = {test.site: test for test in self._open}
-        now, one = self._clock.now(), len(wanted) == 1
-        new = [LineTest(uuid7(), site, by, now, one) for site in wanted if site not in known]
-        await self._database.write(lambda db: line_tests.add(db, new))
-        self._open += new
-        known |= {test.site: test for test in new}
-        return [known[site] for site in wanted]
+        async with self._lock:  # nothing begins, and nobody else asks, between looking and writing
+            known = {test.site: test for test in self._open}
+            now, one = self._clock.now(), len(wanted) == 1
+            fresh = [site for site in wanted if site not in known]
+            ids = sorted(uuid7() for _ in fresh)  # their order is the order of the queue, here and after a restart
+            new = [LineTest(id, site, by, now, one) for id, site in zip(ids, fresh, strict=True)]
+            await self._database.write(lambda db: line_tests.add(db, new))
+            self._open += new
+            known |= {test.site: test for test in new}
+            if one and (test := known[wanted[0]]).state is LineTestState.WAITING and not test.one_room:
+                known[test.site] = replace(test, one_room=True)
+                await self._save(known[test.site])
+            return [known[site] for site in wanted]
 
     async def find(self, test: str) -> LineTest:
         """A test by its id. Raises NotFound."""
@@ -90,7 +106,8 @@ class LineTestDesk:
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             try:
-                await self._look()
+                async with self._lock:
+                    await self._look()
                 failing = False
             except SQLAlchemyError as error:
                 if not failing:
@@ -117,12 +134,13 @@ class LineTestDesk:
             await self._end(test, LineTestState.FAILED, "no_line_device")
             return
         ticket = self.tickets.issue(test.id, self._rate(test), self._seconds)
-        wish = Wish(_ACTION, {"ticket": ticket.secret}, "line test", override=test.one_room)
+        wish = Wish(_ACTION, {"ticket": ticket.secret}, "line test", test.one_room, by_centre=True)
         try:
             row = await self._commands.request(test.site, able.id, wish, by=test.by, origin="", key=None)
         except FleetError as error:
             await self._end(test, LineTestState.FAILED, error.key)
             return
+        self._begun_s[test.id] = self._clock.monotonic()
         log.info("line_test_begun id=%s site=%s mbit_s=%.1f", test.id, test.site, ticket.mbit_s)
         await self._save(replace(test, state=LineTestState.RUNNING, command=row.id, started_at=self._clock.now()))
 
@@ -133,6 +151,8 @@ class LineTestDesk:
         assert test.command is not None
         row = await self._commands.find(test.command)
         if row.state not in FINAL:
+            if self._has_waited_s(test) > (_ACCEPT_WITHIN_S if row.state in _UNHEARD else self._longest_s):
+                await self._end(test, LineTestState.FAILED, "no_answer")
             return
         result = await self._result(row)
         if row.state is State.SUCCEEDED:
@@ -150,6 +170,7 @@ class LineTestDesk:
 
     async def _end(self, test: LineTest, state: LineTestState, detail: str) -> None:
         self.tickets.withdraw(test.id)
+        self._begun_s.pop(test.id, None)
         await self._save(replace(test, state=state, detail=detail, ended_at=self._clock.now()))
         log.info("line_test_ended id=%s site=%s state=%s", test.id, test.site, state)
 
@@ -159,6 +180,14 @@ class LineTestDesk:
         if test.ended_at is None:
             self._open = sorted([*self._open, test], key=lambda known: known.id)
         self._stream.publish("line_test", test.site, id=test.id, state=str(test.state))
+
+    def _has_waited_s(self, test: LineTest) -> float:
+        now_s = self._clock.monotonic()
+        return now_s - self._begun_s.get(test.id, now_s)
+
+    @property
+    def _longest_s(self) -> float:
+        return 2 * self._seconds + _END_WITHIN_S
 
     def _waiting(self) -> list[LineTest]:
         return [test for test in self._open if test.state is LineTestState.WAITING]

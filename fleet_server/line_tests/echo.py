@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import cast
 
 from wire.probe import is_probe
 from wire.times import Clock
@@ -20,8 +21,8 @@ class Echo(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """From asyncio."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._line = transport
+        # Before Python 3.12 the transport that asyncio gives is none of its own DatagramTransport.
+        self._line = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """From asyncio: one datagram."""

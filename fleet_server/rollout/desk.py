@@ -1,5 +1,6 @@
 """From survey to service: what people say of a site, and what follows from it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
@@ -47,6 +48,7 @@ class RolloutDesk:
         self._centre = {"centre_url": settings.public_url, "centre_host": urlsplit(settings.public_url).hostname or ""}
         self._surveys: dict[str, SurveyRow] = {}
         self._stages: dict[str, StageRow] = {}
+        self._accepting = asyncio.Lock()
         self.desired: dict[str, tuple[DesiredDevice, ...]] = {}
         """What each room is to watch beside its own file; replaced, never changed."""
 
@@ -121,14 +123,16 @@ class RolloutDesk:
         found = next((device for device in _found(entry) if device.address == address), None)
         if found is None:
             raise NotFound("rollout.not_found_device", address=address)
-        about = entry.room.about
-        known = self.desired.get(site, ())
-        taken = [device.id for device in about.devices] if about is not None else []
-        name = free_id(found.role, [*taken, *(device.id for device in known)])
-        account: dict[str, Plain | Secret] = {"username": username, "password": Secret(name)} if username else {}
-        device = DesiredDevice(name, found.role, found.driver, {**found.settings, **account})
-        await self.desire(site, (*known, device), by)
-        return device
+        async with self._accepting:  # two that are accepted at once are both kept
+            about, known = entry.room.about, self.desired.get(site, ())
+            if (already := next((device for device in known if _is_of(device, found)), None)) is not None:
+                return already  # the room still says that it found it, until it has heard of this
+            taken = [device.id for device in about.devices] if about is not None else []
+            name = free_id(found.role, [*taken, *(device.id for device in known)])
+            account: dict[str, Plain | Secret] = {"username": username, "password": Secret(name)} if username else {}
+            device = DesiredDevice(name, found.role, found.driver, {**found.settings, **account})
+            await self.desire(site, (*known, device), by)
+            return device
 
     async def accept_swapped(self, site: str, device: str, by: str) -> None:
         """The device that answers now is the right one from now on. Raises NotFound."""
@@ -152,3 +156,12 @@ class RolloutDesk:
 
 def _found(entry: SiteEntry) -> tuple[FoundDevice, ...]:
     return entry.room.about.found if entry.room.about is not None else ()
+
+
+def _is_of(device: DesiredDevice, found: FoundDevice) -> bool:
+    """Whether a device is one that was found, and accepted before."""
+    return (
+        bool(found.settings)
+        and (device.role, device.driver) == (found.role, found.driver)
+        and found.settings.items() <= device.settings.items()
+    )

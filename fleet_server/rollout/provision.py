@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.commands.desk import CommandDesk, Wish
 from fleet_server.domain.commands import FINAL, State
-from fleet_server.domain.provisioning import Drift
+from fleet_server.domain.provisioning import Drift, is_same
 from fleet_server.errors import Conflict, FleetError, NotFound
 from fleet_server.live.stream import Stream
 from fleet_server.sessions.desk import SessionDesk
@@ -46,6 +46,7 @@ class ProvisionDesk:
         self._stream, self._clock = stream, clock
         self._waiting: deque[RunRow] = deque()
         self._asked = asyncio.Event()
+        self._asking = asyncio.Lock()
         self._mended_at: dict[str, float] = {}
 
     async def load(self) -> None:
@@ -65,10 +66,11 @@ class ProvisionDesk:
         steps = _steps(entry, entry.provisioning.drifts)
         if not steps:
             raise Conflict("rollout.nothing_to_set")
-        newest = await self.newest(site)
-        if newest is not None and newest.state == "running":
-            raise Conflict("rollout.already_runs")
-        return await self._begin(site, steps, by)
+        async with self._asking:
+            newest = await self.newest(site)
+            if newest is not None and newest.state == "running":
+                raise Conflict("rollout.already_runs")
+            return await self._begin(site, steps, by)
 
     async def newest(self, site: str) -> RunRow | None:
         """The last run of a site."""
@@ -102,7 +104,10 @@ class ProvisionDesk:
                 steps = _steps(entry, wanted)
                 if steps and entry.room.present and self._may_mend(site):
                     self._mended_at[site] = self._clock.monotonic()
-                    await self._begin(site, steps, OURSELVES)
+                    try:
+                        await self._begin(site, steps, OURSELVES)
+                    except SQLAlchemyError as error:
+                        log.error("mending_not_kept site=%s error=%s", site, type(error).__name__)
 
     def _may_mend(self, site: str) -> bool:
         last_s = self._mended_at.get(site)
@@ -183,7 +188,7 @@ class ProvisionDesk:
             report = self._entry(site).room.report
             for device in report.devices if report is not None else ():
                 if device.id == step.device and any(
-                    reading.key == step.key and reading.value == value for reading in device.readings
+                    reading.key == step.key and is_same(value, reading.value) for reading in device.readings
                 ):
                     return True
             await asyncio.sleep(_LOOK_S)
@@ -218,7 +223,7 @@ def _steps(entry: SiteEntry, drifts: Iterable[Drift]) -> list[RunStep]:
     return [
         RunStep(drift.device, drift.key, drift.wanted, drift.found, drift.set_by.action)
         for drift in drifts
-        if drift.set_by is not None and _settable(entry, drift)
+        if drift.set_by is not None and drift.found is not None and _settable(entry, drift)
     ]
 
 

@@ -1,13 +1,17 @@
 """Surveys and progress as Excel files: a template to fill in, every wrong row named, nothing taken while one is."""
 
 import io
+import math
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from openpyxl import Workbook, load_workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
@@ -21,10 +25,17 @@ from fleet_server.texts import Lang, translate
 MOST_BYTES = 4_000_000
 _MOST_UNPACKED_BYTES = 60_000_000
 _MOST_ROWS, _MOST_NAMED = 5_000, 50
-_PIECE_FIELDS = ("has", "make", "model", "year", "address", "driver", "note")
+_PIECE_FIELDS = ("has", "make", "model", "year", "address", "driver", "username", "has_password", "note")
 _SITE_FIELDS = ("contact", "phone", "line_kind", "line_down_mbit_s", "line_up_mbit_s")
 _YES, _NO = {"có", "co", "yes", "x", "1", "true", "đúng"}, {"không", "khong", "no", "0", "false", "-"}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NOT_PLAIN = ("=", "+", "-", "@", "\t", "\r", "'")
+_MOST_COLUMNS = 200
+_AS_TEXT = "@"
+_OPENPYXL_RAISES = (
+    zipfile.BadZipFile, zlib.error, InvalidFileException, SyntaxError, LookupError, ValueError, TypeError,
+    AttributeError, ArithmeticError, EOFError, OSError, RuntimeError, AssertionError,
+)  # fmt: skip
+"""For what is no workbook, by experiment: a parser's error is a SyntaxError, an encrypted file a RuntimeError."""
 
 
 def columns() -> list[str]:
@@ -44,6 +55,9 @@ def template(progress: Iterable[SiteProgress], lang: Lang) -> bytes:
     for site in progress:
         survey = site.survey.survey if site.survey else Survey()
         sheet.append([_safe(value) for value in _row(site, survey, lang)])
+    phone = names.index("phone")
+    for cells in sheet.iter_rows(min_row=3):
+        cells[phone].number_format = _AS_TEXT  # else its first zero is lost when it is typed
     sheet.freeze_panes = "C3"
     _widen(sheet)
     return _packed(book)
@@ -132,8 +146,8 @@ def _survey(row: Mapping[str, str]) -> Survey:
         group, dot, field = name.partition(".")
         if not dot:
             whole[name] = _number(name, value) if name.endswith("_mbit_s") else value
-        elif field == "has":
-            pieces.setdefault(group, {})["has"] = _yes_or_no(name, value)
+        elif field in ("has", "has_password"):
+            pieces.setdefault(group, {})[field] = _yes_or_no(name, value)
         else:
             pieces.setdefault(group, {})[field] = int(_number(name, value)) if field == "year" else value
     if "line_kind" in whole:
@@ -154,24 +168,33 @@ def _yes_or_no(name: str, value: str) -> bool:
 
 def _number(name: str, value: str) -> float:
     try:
-        return float(value.replace(",", "."))
+        found = float(value.replace(",", "."))
     except ValueError:
-        raise ValueError(f"{name} {value[:40]!r}") from None
+        found = math.nan
+    if not math.isfinite(found):
+        raise ValueError(f"{name} {value[:40]!r}")
+    return found
 
 
 def _rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
     if len(data) > MOST_BYTES:
         raise BadFile("survey.too_large", most=MOST_BYTES // 1_000_000)
-    try:
+    with _foreign_errors_of_openpyxl():
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             if sum(part.file_size for part in packed.infolist()) > _MOST_UNPACKED_BYTES:
                 raise BadFile("survey.too_large", most=MOST_BYTES // 1_000_000)
-        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
+        sheet = load_workbook(io.BytesIO(data), read_only=True, data_only=True).worksheets[0]
+        rows = sheet.iter_rows(values_only=True, max_row=_MOST_ROWS + 2, max_col=_MOST_COLUMNS)
+        for number, values in enumerate(rows, start=1):
+            yield number, [_cell(value) for value in values]
+
+
+@contextmanager
+def _foreign_errors_of_openpyxl() -> Iterator[None]:
+    try:
+        yield
+    except _OPENPYXL_RAISES as error:
         raise BadFile("survey.not_excel") from error
-    sheet = book.worksheets[0]
-    for number, values in enumerate(sheet.iter_rows(values_only=True, max_row=_MOST_ROWS + 2), start=1):
-        yield number, [_cell(value) for value in values]
 
 
 def _cell(value: object) -> str:
@@ -179,7 +202,7 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value).strip().removeprefix("'")[:600]
+    return str(value).strip().removeprefix("'").strip()[:600]
 
 
 def _row(site: SiteProgress, survey: Survey, lang: Lang) -> list[Any]:
@@ -192,7 +215,8 @@ def _row(site: SiteProgress, survey: Survey, lang: Lang) -> list[Any]:
         if roles:
             piece: Piece = survey.piece(group)
             row += [
-                said(piece.has), piece.make, piece.model, piece.year, piece.address, piece.driver or "", piece.note
+                said(piece.has), piece.make, piece.model, piece.year, piece.address, piece.driver or "",
+                piece.username, said(piece.has_password or None), piece.note,
             ]  # fmt: skip
     return row
 
@@ -209,8 +233,11 @@ def _groups(lang: Lang, groups: Iterable[str]) -> str:
 
 
 def _safe(value: object) -> object:
-    """A text that a spreadsheet would take for a formula is marked as text."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    """A text that a spreadsheet would take for a formula is marked as text; what it cannot hold is left out."""
+    if not isinstance(value, str):
+        return value
+    text = ILLEGAL_CHARACTERS_RE.sub("", value)
+    return f"'{text}" if text.startswith(_NOT_PLAIN) else text
 
 
 def _book(title: str) -> tuple[Workbook, Worksheet]:

@@ -10,6 +10,7 @@ from fleet_server.domain.readiness import Wanted, judge
 from fleet_server.domain.sessions import Session, is_live, wrong_plan
 from fleet_server.errors import Conflict, Invalid, NotFound
 from fleet_server.live.stream import Stream
+from fleet_server.sessions.duty import DutyDesk
 from fleet_server.state.fleet import Fleet
 from fleet_server.store import sessions
 from fleet_server.store.database import Database
@@ -21,8 +22,8 @@ from wire.times import Clock
 class SessionDesk:
     """What organisers may ask. Sessions that have not ended are kept in memory too: each command asks for them."""
 
-    def __init__(self, database: Database, fleet: Fleet, stream: Stream, clock: Clock) -> None:
-        self._database, self._fleet, self._stream, self._clock = database, fleet, stream, clock
+    def __init__(self, database: Database, fleet: Fleet, stream: Stream, clock: Clock, duty: DutyDesk) -> None:
+        self._database, self._fleet, self._stream, self._clock, self._duty = database, fleet, stream, clock, duty
         self._open: list[Session] = []
 
     async def load(self) -> None:
@@ -104,9 +105,11 @@ class SessionDesk:
     def _gate(self, session: Session, granted: Sequence[Waiver]) -> Gate:
         now = self._clock.now()
         left_s = max(0.0, (session.ends_at - max(now, session.starts_at)).total_seconds())
-        wanted = Wanted(left_s, live=session.starts_at <= now < session.ends_at)
+        starts_in_s = max(0.0, (session.starts_at - now).total_seconds())
+        live = session.starts_at <= now < session.ends_at
         judged = {}
         for site in session.sites:
             entry = self._fleet.entries[site]
+            wanted = Wanted(left_s, live=live, starts_in_s=starts_in_s, duty=self._duty.of_site(site))
             judged[site] = judge(entry.room, entry.plan, now.timestamp(), wanted, self._fleet.is_learning)
         return gate_of(judged, granted, now)

@@ -97,6 +97,11 @@ class FleetUnderTest:
         found: dict[str, Any] = answer.json()
         return found
 
+    def confirm_duty(self, site: str) -> None:
+        """Somebody looks after the room."""
+        answer = self.client.post(f"/sites/{site}/duty", json={"name": "Lê Thị B", "phone": "0237 385 2246"})
+        assert answer.status_code == 201, answer.text
+
     def wait_for_command(self, command: str, states: set[str], within_s: float = 30.0) -> dict[str, Any]:
         """The command, once it is in one of these states."""
         look: Callable[[], dict[str, Any]] = lambda: self.client.get(f"/commands/{command}").json()  # noqa: E731

@@ -8,19 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_profiles.loader import blueprints
+from firmware_profiles.schema import Threshold
 from fleet_server.domain.checks import checks
 from fleet_server.domain.findings import Outcome
 from fleet_server.domain.gate import Waiver, gate_of
-from fleet_server.domain.readiness import NEVER, Judgement, Room, Verdict, Wanted, judge, plan_of
+from fleet_server.domain.readiness import NEVER, PEOPLE, Duty, Judgement, Room, Verdict, Wanted, judge, plan_of
 from tests.counterparts.spoken_room import HEALTHY, about_of_room, report_of_room
 from wire.ids import uuid7
-from wire.messages import Report
+from wire.messages import DeviceAbout, Report
 from wire.times import SystemClock
 
 ABOUT = about_of_room()
 PLAN = plan_of(blueprints()["commune"], ABOUT, checks())
 BOOT = uuid7()
 T = 1_000_000.0
+DUTY = Duty("Lê Thị B", "0237 385 2246", T - 60, T + 3_600)
 
 
 def room(report: Report | None = None, **changed: Any) -> Room:
@@ -89,6 +91,13 @@ def test_a_healthy_room_is_ready() -> None:
         ("sound_open", {"mic_volume": 3.0}, ("fail", "mic_low"), "not_ready"),
         ("sound_open", {"mic_is_default": False}, ("warn", "mic_not_default"), "at_risk"),
         ("sound_open", {"mic_present": None}, ("unknown", "no_evidence"), "not_ready"),
+        ("light_enough", {"brightness": 5.0}, ("fail", "dark"), "not_ready"),
+        ("light_enough", {"brightness": 18.0}, ("warn", "dim"), "at_risk"),
+        ("usb_camera_there", {"present": False}, ("fail", "absent"), "not_ready"),
+        ("line_good", {"loss": 20.0}, ("fail", "loss"), "not_ready"),
+        ("line_good", {"loss": 3.0, "latency": 500.0}, ("fail", "latency"), "not_ready"),
+        ("line_good", {"jitter": 50.0}, ("warn", "jitter"), "at_risk"),
+        ("line_good", {"latency": None}, ("unknown", "no_evidence"), "not_ready"),
         ("power_lasts", {"power_source": "battery", "battery_runtime": 300.0}, ("fail", "on_battery"), "not_ready"),
         ("power_lasts", {"power_source": "battery", "battery_runtime": 7_200.0}, ("warn", "on_battery"), "at_risk"),
         ("power_lasts", {"power_source": "battery", "battery_runtime": None}, ("fail", "on_battery_unknown"),
@@ -214,8 +223,9 @@ def test_after_all_its_changes_a_room_is_offline(late: Room) -> None:
 @given(aged_rooms())
 def test_evidence_past_its_age_is_unknown_whatever_it_said(late: Room) -> None:
     found = judge(late, PLAN, T + 86_400)
-    assert all(check.outcome in (Outcome.UNKNOWN, Outcome.FAIL) for check in found.checks)
-    assert all(check.outcome is Outcome.UNKNOWN or check.key == "not_answering" for check in found.checks)
+    of_devices = [check for check in found.checks if check.role != PEOPLE]
+    assert all(check.outcome in (Outcome.UNKNOWN, Outcome.FAIL) for check in of_devices)
+    assert all(check.outcome is Outcome.UNKNOWN or check.key == "not_answering" for check in of_devices)
 
 
 @given(aged_rooms())
@@ -237,8 +247,51 @@ def test_a_wrong_clock_in_the_room_changes_nothing(late: Room, said: Any) -> Non
 
 def test_a_longer_session_needs_more() -> None:
     on_battery = room(power_source="battery", battery_runtime=5_000.0)
-    assert judge(on_battery, PLAN, T, Wanted(3_600)).verdict is Verdict.AT_RISK
-    assert judge(on_battery, PLAN, T, Wanted(7_200)).verdict is Verdict.NOT_READY
+    assert judge(on_battery, PLAN, T, Wanted(3_600, duty=DUTY)).verdict is Verdict.AT_RISK
+    assert judge(on_battery, PLAN, T, Wanted(7_200, duty=DUTY)).verdict is Verdict.NOT_READY
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (None, ("pass", "ok")),
+        (Wanted(3_600, starts_in_s=7_200), ("pass", "ok")),
+        (Wanted(3_600, starts_in_s=3_000), ("fail", "nobody")),
+        (Wanted(3_600, duty=DUTY), ("pass", "ok")),
+        (Wanted(3_600, duty=msgspec.structs.replace(DUTY, until=T)), ("fail", "nobody")),
+    ],
+)
+def test_somebody_must_be_on_duty_from_an_hour_before_a_session(
+    wanted: Wanted | None, expected: tuple[str, str]
+) -> None:
+    found = judge(room(), PLAN, T, wanted)
+    assert outcome(found, "on_duty") == expected
+    assert (found.verdict is Verdict.READY) == (expected[0] == "pass")
+
+
+@pytest.mark.parametrize(
+    ("changed", "in_session", "expected"),
+    [
+        ({"bandwidth_up": 1.0}, False, ("fail", "narrow_up")),
+        ({"bandwidth_down": 3.9}, False, ("warn", "below_down")),
+        ({"bandwidth_up": None, "bandwidth_down": None}, False, ("pass", "ok")),
+        ({"bandwidth_up": None, "bandwidth_down": None}, True, ("warn", "not_measured")),
+    ],
+)
+def test_a_line_must_carry_its_contract(changed: dict[str, Any], in_session: bool, expected: tuple[str, str]) -> None:
+    contract = {"contract_down_mbit_s": 5.0, "contract_up_mbit_s": 5.0}
+    plan = plan_of(blueprints()["commune"], ABOUT, checks(), contract)
+    wanted = Wanted(3_600, duty=DUTY, in_session=in_session)
+    assert outcome(judge(room(**changed), plan, T, wanted), "line_wide") == expected
+
+
+def test_a_threshold_of_a_profile_stands_above_the_blueprint() -> None:
+    def own(device: DeviceAbout) -> dict[str, Threshold]:
+        return {"picture_shows": Threshold({"dark_percent": 60.0})} if device.id == "camera-1" else {}
+
+    plan = plan_of(blueprints()["commune"], ABOUT, checks(), {}, own)
+    assert outcome(judge(room(), plan, T), "picture_shows") == ("fail", "dark")
+    assert outcome(judge(room(), PLAN, T), "picture_shows") == ("pass", "ok")
 
 
 @pytest.mark.parametrize(

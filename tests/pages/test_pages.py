@@ -50,7 +50,7 @@ def test_every_page_is_whole_in_both_languages_at_every_size(
 ) -> None:
     fleet.wait_until("38-1", verdict="ready")
     session = session_of(fleet, "38-1", "38-2")
-    paths = ["/", "/sites/38-1", "/sites/38-2", "/sessions", f"/sessions/{session}",
+    paths = ["/", "/sites/38-1", "/sites/38-2", "/sessions", f"/sessions/{session}", "/sites/38-1/duty",
              "/sites/38-1/devices/camera-1/actions/reboot"]  # fmt: skip
     for size in SIZES:
         watched = Watched(browser, size)
@@ -110,6 +110,10 @@ def test_an_action_and_a_decision_work_without_javascript(
     page.goto(f"{fleet.address}/sites/38-1/devices/ups-1/actions/test.battery.start.quick")
     page.click("#do")
     expect(page.locator("article.command")).to_have_count(1)
+    page.goto(f"{fleet.address}/sites/38-1/duty")
+    page.fill("input[name=name]", "Lê Thị B")
+    page.click("#confirm")
+    expect(page.locator("main")).to_contain_text("Lê Thị B xác nhận trực lúc")
     page.goto(f"{fleet.address}/sessions")
     page.fill("input[name=title]", "Phiên định kỳ")
     page.check("input[value='38-1']")
@@ -127,6 +131,7 @@ def test_a_session_says_why_not_and_takes_a_waiver(
     fleet.wait_until("38-1", verdict="ready")
     room.pc.change(conference_running=False)
     fleet.wait_until("38-1", verdict="not_ready", within_s=5)
+    fleet.confirm_duty("38-1")
     session = session_of(fleet, "38-1")
     page = Watched(browser, "wall").page
     page.goto(f"{fleet.address}/sessions/{session}")

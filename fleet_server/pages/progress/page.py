@@ -1,5 +1,6 @@
 """GET /progress: the road of every site to service; surveys in and out as Excel."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, File, Query, Request, UploadFile
@@ -31,14 +32,16 @@ async def page(request: Request, server: TheServer, stage: Wanted = "") -> HTMLR
 @router.get("/progress/progress.xlsx")
 async def book(server: TheServer, lang: Language) -> Response:
     """The progress of the province as one Excel file."""
-    made = spreadsheet.progress_book(server.rollout.all_progress(), lang, server.clock.now())
+    sites, now = server.rollout.all_progress(), server.clock.now()
+    made = await asyncio.to_thread(spreadsheet.progress_book, sites, lang, now)
     return _excel(made, "diemcau-progress.xlsx")
 
 
 @router.get("/progress/surveys.xlsx")
 async def template(server: TheServer, lang: Language) -> Response:
     """The template of a survey, with what is known filled in."""
-    return _excel(spreadsheet.template(server.rollout.all_progress(), lang), "diemcau-surveys.xlsx")
+    made = await asyncio.to_thread(spreadsheet.template, server.rollout.all_progress(), lang)
+    return _excel(made, "diemcau-surveys.xlsx")
 
 
 @router.post("/progress")
@@ -49,7 +52,7 @@ async def upload(
     try:
         data = await file.read(spreadsheet.MOST_BYTES + 1)
         known = {site: entry.site.name for site, entry in server.fleet.entries.items()}
-        found = spreadsheet.surveys_in(data, known)
+        found = await asyncio.to_thread(spreadsheet.surveys_in, data, known)
         await server.rollout.save_surveys(found, NOBODY)
     except FleetError as error:
         problem = translate(lang, f"errors.{error.key}", **error.params)

@@ -11,6 +11,8 @@ from fleet_server.api.v1.commands import NOBODY
 from fleet_server.commands.desk import Wish
 from fleet_server.domain.commands import FINAL
 from fleet_server.domain.findings import Outcome
+from fleet_server.domain.readiness import PEOPLE
+from fleet_server.domain.rollout import GROUPS
 from fleet_server.errors import FleetError, NotFound
 from fleet_server.pages.form import form_of
 from fleet_server.pages.render import render
@@ -114,7 +116,10 @@ async def _values(request: Request, server: Server, site: str) -> dict[str, Any]
     received_at = entry.room.received_at
     return {
         "entry": entry,
-        "checks": checks,
+        "groups": [
+            (group, [check for check in checks if check.role in (roles or (PEOPLE,))])
+            for group, roles in GROUPS.items()
+        ],
         "troubles": [check for check in checks if check.outcome is not Outcome.PASS],
         "devices": devices_of(lang, entry, server.fleet.now()),
         "slots": entry.provisioning.slots,
@@ -124,6 +129,7 @@ async def _values(request: Request, server: Server, site: str) -> dict[str, Any]
         "line_test": (line_test := await server.line_tests.newest_of_site(site)),
         "line_turn": server.line_tests.turn(line_test) if line_test else 0,
         "has_line": any(spec.action == "measure_bandwidth" for fit in entry.fits for spec in fit.actions),
+        "duty": server.duty.of_site(site),
         "sessions": server.sessions.of_site(site),
         "live_session": server.sessions.is_live(site),
         "reported_at": moment(received_at) if received_at is not None else None,

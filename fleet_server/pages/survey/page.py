@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fleet_server.api.context import Site, TheServer
 from fleet_server.api.language import Language
 from fleet_server.api.v1.commands import NOBODY
-from fleet_server.domain.rollout import BY_HAND, GROUPS, STAGES, Stage, Survey
+from fleet_server.domain.rollout import BY_HAND, GROUPS, STAGES, Piece, Stage, Survey
 from fleet_server.errors import FleetError, Invalid
 from fleet_server.pages.form import form_of
 from fleet_server.pages.render import render
@@ -18,6 +18,7 @@ from fleet_server.texts import translate
 
 router = APIRouter()
 
+_RATES = ("line_down_mbit_s", "line_up_mbit_s")
 _HAS = {"yes": True, "no": False}
 Form = dict[str, list[str]]
 
@@ -37,7 +38,8 @@ async def save(site: Site, request: Request, server: TheServer, lang: Language) 
         if "desire" in form:
             await server.rollout.desire_survey(site, NOBODY)
     except FleetError as error:
-        return _page(request, server, site, translate(lang, f"errors.{error.key}", **error.params), error.status)
+        problem = translate(lang, f"errors.{error.key}", **error.params)
+        return _page(request, server, site, problem, error.status, _as_typed(form))
     return RedirectResponse(f"/sites/{site}/survey", 303)
 
 
@@ -55,7 +57,9 @@ async def say_stage(site: Site, request: Request, server: TheServer, lang: Langu
     return RedirectResponse(f"/sites/{site}/survey", 303)
 
 
-def _page(request: Request, server: Server, site: str, problem: str = "", status: int = 200) -> HTMLResponse:
+def _page(
+    request: Request, server: Server, site: str, problem: str = "", status: int = 200, typed: Survey | None = None
+) -> HTMLResponse:
     progress = server.rollout.progress(site)
     catalogue = server.fleet.catalogue
     drivers = {
@@ -63,35 +67,41 @@ def _page(request: Request, server: Server, site: str, problem: str = "", status
     }
     return render(
         request, "survey/page.html", status, progress=progress, entry=progress.entry, groups=GROUPS, drivers=drivers,
-        survey=progress.survey.survey if progress.survey else Survey(), stages=STAGES, by_hand=BY_HAND,
+        survey=typed or (progress.survey.survey if progress.survey else Survey()), stages=STAGES, by_hand=BY_HAND,
         desired=server.rollout.desired.get(site, ()), problem=problem,
     )  # fmt: skip
 
 
 def _survey(form: Form) -> Survey:
     """What was typed in. Raises Invalid."""
-    pieces: dict[str, dict[str, Any]] = {}
-    for group, roles in GROUPS.items():
-        if not roles:
-            continue
-        piece: dict[str, Any] = {
-            field: _one(form, f"{group}.{field}", 500) for field in ("make", "model", "address", "username", "note")
-        }
-        piece["has"] = _HAS.get(_one(form, f"{group}.has", 8))
-        piece["has_password"] = f"{group}.has_password" in form
-        if driver := _one(form, f"{group}.driver", 64):
-            piece["driver"] = driver
-        if year := _one(form, f"{group}.year", 4):
-            piece["year"] = _number(f"{group}.year", year)
-        pieces[group] = piece
-    whole: dict[str, Any] = {name: _one(form, name, 120) for name in ("contact", "phone", "line_kind")}
-    for name in ("line_down_mbit_s", "line_up_mbit_s"):
-        if text := _one(form, name, 12):
-            whole[name] = _number(name, text)
+    whole, pieces = _typed(form)
+    for name in _RATES:
+        whole[name] = _number(name, whole[name]) if whole[name] else None
+    for group, piece in pieces.items():
+        piece["year"] = _number(f"{group}.year", piece["year"]) if piece["year"] else None
     try:
         return msgspec.convert({**whole, "pieces": pieces}, Survey)
     except msgspec.ValidationError as error:
         raise Invalid("invalid", where="survey", reason=str(error)[:200]) from error
+
+
+def _as_typed(form: Form) -> Survey:
+    """The same as it stands in the form, right or wrong: nobody types twice."""
+    whole, pieces = _typed(form)
+    return Survey({group: Piece(**piece) for group, piece in pieces.items()}, **whole)
+
+
+def _typed(form: Form) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    pieces: dict[str, dict[str, Any]] = {}
+    for group in (group for group, roles in GROUPS.items() if roles):
+        texts = ("make", "model", "address", "username", "note", "year")
+        pieces[group] = {
+            **{field: _one(form, f"{group}.{field}", 4 if field == "year" else 500) for field in texts},
+            "has": _HAS.get(_one(form, f"{group}.has", 8)),
+            "has_password": f"{group}.has_password" in form,
+            "driver": _one(form, f"{group}.driver", 64) or None,
+        }
+    return {name: _one(form, name, 120) for name in ("contact", "phone", "line_kind", *_RATES)}, pieces
 
 
 def _number(name: str, text: str) -> float:

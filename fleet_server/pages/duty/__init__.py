@@ -1,0 +1,1 @@
+"""One room on the phone of whoever looks after it."""
