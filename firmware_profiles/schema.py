@@ -150,8 +150,10 @@ class Family(Struct, frozen=True, forbid_unknown_fields=True):
     thresholds: Annotated[dict[Name, Threshold], Meta(max_length=32)] = {}
     actions: Annotated[dict[Name, ActionRule], Meta(max_length=64)] = {}
     defaults: Annotated[dict[Name, Plain], Meta(max_length=32)] = {}
-    """Settings that a device of a generic family is told when the centre configures it; `{centre_host}`, `{centre_url}`
-    stand for where rooms reach the centre."""
+    """Settings that a device of a generic family is told when the centre configures it.
+
+    `{centre_host}`, `{centre_port}` and `{centre_url}` stand for where rooms reach the centre.
+    """
     notes: Note | None = None
     """For the technician."""
     sources: Annotated[tuple[Source, ...], Meta(max_length=16)] = ()

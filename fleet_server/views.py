@@ -13,7 +13,7 @@ from fleet_server.domain.provisioning import DeviceState, Fit
 from fleet_server.domain.readiness import CheckResult, Verdict
 from fleet_server.state.fleet import SiteEntry
 from fleet_server.store.logs import LogRow
-from fleet_server.texts import Lang, check_message, quantity, span, translate
+from fleet_server.texts import Lang, check_message, has, quantity, span, translate
 from wire.description import ActionSpec, ReadingSpec, Text
 from wire.messages import DeviceAbout, DeviceReport
 from wire.units import Unit
@@ -100,6 +100,8 @@ def provisioning_reasons(lang: Lang, entry: SiteEntry) -> list[str]:
             found.append(translate(lang, "provisioning.slot_empty", roles=roles))
     if not entry.provisioning.known:
         found.append(translate(lang, "provisioning.no_about"))
+    elif not entry.provisioning.compared:
+        found.append(translate(lang, "provisioning.not_compared"))
     for state in entry.provisioning.devices:
         found += _device_reasons(lang, entry, state)
     return found
@@ -126,6 +128,12 @@ def _device_reasons(lang: Lang, entry: SiteEntry, state: DeviceState) -> Iterato
             found=quantity(lang, drift.found, spec.unit), wanted=quantity(lang, drift.wanted, spec.unit),
             since=span(lang, max(0.0, (entry.room.received_at or drift.since) - drift.since)),
         )  # fmt: skip
+
+
+def why_no_line_test(lang: Lang, detail: str) -> str:
+    """Why a line test ended without a result."""
+    key = f"line_test.why.{detail}"
+    return translate(lang, key if has(key) else "line_test.why.other")
 
 
 def firmware_text(lang: Lang, finding: FirmwareFinding) -> str:

@@ -120,7 +120,7 @@ def desired_of(survey: Survey, catalogue: Catalogue, centre: Mapping[str, str]) 
         name = f"{role}-1"
         settings: dict[str, Plain | Secret] = {}
         for key, value in catalogue.defaults_of(role, driver).items():
-            settings[key] = value.format_map(centre) if isinstance(value, str) else value
+            settings[key] = _filled(value, centre)
         if piece.address and role not in _WITHOUT_ADDRESS and "host" not in settings:
             settings["host"] = piece.address
         if piece.username:
@@ -129,6 +129,19 @@ def desired_of(survey: Survey, catalogue: Catalogue, centre: Mapping[str, str]) 
             settings["password"] = Secret(name)
         found.append(DesiredDevice(name, role, driver, settings))
     return tuple(found)
+
+
+def _filled(value: Plain, centre: Mapping[str, str]) -> Plain:
+    """A default with the centre's own names in it; its port alone is a number."""
+    if value == "{centre_port}":
+        return float(centre["centre_port"])
+    return value.format_map(centre) if isinstance(value, str) else value
+
+
+def with_survey(known: Sequence[DesiredDevice], surveyed: Sequence[DesiredDevice]) -> tuple[DesiredDevice, ...]:
+    """What a room is to watch when its survey is turned into it anew: found devices that were accepted stay."""
+    ours = {f"{role}-1" for roles in GROUPS.values() for role in roles} | {device.id for device in surveyed}
+    return (*surveyed, *(device for device in known if device.id not in ours))
 
 
 def stage_of(said: Stage | None, surveyed: bool, gaps: Gaps | None, enrolled: bool, provisioned: bool) -> Stage:

@@ -19,6 +19,7 @@ from fleet_server.domain.rollout import (
     free_id,
     gaps_of,
     stage_of,
+    with_survey,
 )
 from fleet_server.errors import Conflict, Invalid, NotFound
 from fleet_server.live.stream import Stream
@@ -45,7 +46,10 @@ class RolloutDesk:
 
     def __init__(self, database: Database, fleet: Fleet, stream: Stream, clock: Clock, settings: Settings) -> None:
         self._database, self._fleet, self._stream, self._clock = database, fleet, stream, clock
-        self._centre = {"centre_url": settings.public_url, "centre_host": urlsplit(settings.public_url).hostname or ""}
+        self._centre = {
+            "centre_url": settings.public_url, "centre_host": urlsplit(settings.public_url).hostname or "",
+            "centre_port": str(settings.port),
+        }  # fmt: skip
         self._surveys: dict[str, SurveyRow] = {}
         self._stages: dict[str, StageRow] = {}
         self._accepting = asyncio.Lock()
@@ -99,7 +103,8 @@ class RolloutDesk:
         survey = self._surveys.get(self._entry(site).site.id)
         if survey is None:
             raise Conflict("rollout.no_survey", site=site)
-        devices = desired_of(survey.survey, self._fleet.catalogue, self._centre)
+        surveyed = desired_of(survey.survey, self._fleet.catalogue, self._centre)
+        devices = with_survey(self.desired.get(site, ()), surveyed)
         await self.desire(site, devices, by)
         return devices
 

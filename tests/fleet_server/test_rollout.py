@@ -29,6 +29,7 @@ from fleet_server.domain.rollout import (
     free_id,
     gaps_of,
     stage_of,
+    with_survey,
 )
 from fleet_server.errors import BadFile
 from fleet_server.rollout import spreadsheet
@@ -38,11 +39,11 @@ from fleet_server.state.fleet import SiteEntry
 from fleet_server.store.rollout import SurveyRow
 from fleet_server.store.sites import SiteRow
 from fleet_server.texts import Lang
-from wire.messages import Secret
+from wire.messages import DesiredDevice, Secret
 
 CATALOGUE = catalogue_of(None)
 COMMUNE = blueprints()["commune"]
-CENTRE = {"centre_host": "diemcau.example", "centre_url": "https://diemcau.example"}
+CENTRE = {"centre_host": "diemcau.example", "centre_port": "8080", "centre_url": "https://diemcau.example"}
 NOW = datetime(2026, 11, 25, 7, tzinfo=UTC)
 LANGS: tuple[Lang, ...] = ("vi", "en")
 EQUIPPED = [group for group, roles in GROUPS.items() if roles]
@@ -408,3 +409,15 @@ def test_every_column_of_a_survey_has_a_name_in_both_languages() -> None:
         headings = [str(cell.value) for cell in sheet[1]]
         assert len(headings) == len(columns()) == len(set(headings))
         assert not [heading for heading in headings if "survey." in heading or "group." in heading]
+
+
+def test_found_devices_stay_when_a_survey_is_sent_to_the_room_anew() -> None:
+    found = DesiredDevice("camera-2", "camera", "camera_onvif", {"host": "192.0.2.7"})
+    gone = DesiredDevice("display-1", "display", "display_pjlink", {"host": "192.0.2.8"})
+    surveyed = (DesiredDevice("pc-1", "pc", "pc"),)
+    assert with_survey((found, gone), surveyed) == (*surveyed, found)
+
+
+def test_the_line_of_a_survey_is_told_where_the_centre_is() -> None:
+    line = next(d for d in desired_of(Survey({"line": Piece(has=True)}), CATALOGUE, CENTRE) if d.role == "line")
+    assert line.settings == {"host": "diemcau.example", "port": 8080.0, "url": "https://diemcau.example"}

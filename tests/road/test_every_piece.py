@@ -60,7 +60,7 @@ def test_a_room_says_what_to_do_when_a_piece_is_there_and_does_not_do_its_work(
         "conference_runs": (lambda on: room.pc.change(conference_running=not on), "Phần mềm hội nghị không chạy"),
         "mixer_open": (lambda on: room.mixer.mute(1) if on else room.mixer.unmute(1), "tắt tiếng"),
         "sound_open": (lambda on: sound.microphone(muted=on), "Micrô"),
-        "display_shows": (lambda on: room.equipment.run(_display(room, on)), "Màn hình"),
+        "display_shows": (lambda on: room.equipment.run(_display(room, on)), "đang"),
         "light_enough": (lambda on: dark(not on), "Không đủ sáng để nhìn rõ công dân"),
         "line_good": (lambda on: setattr(room.probe, "loss", 0.6 if on else 0.0), "mất"),
         "recording_fits": (

@@ -27,7 +27,7 @@ class SiteOut(BaseModel):
     verdict: Verdict
     provisioned: bool
     since: datetime = Field(description="When the verdict became what it is")
-    set_up: bool = Field(description="Whether its agent has ever said what the room consists of")
+    set_up: bool = Field(description="Whether the room has ever been what it should be; before, it is being set up")
     message: str = Field(description="The one thing to know of it", examples=["Mọi hạng mục đều đạt."])
     lat: float
     lon: float
