@@ -21,7 +21,7 @@ from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.room import RoomUnderTest
 from tests.counterparts.waiting import listening, wait_for
 
-_ROOMS, _HOSTS, _CHANGES = 166, 3, 80
+_ROOMS, _HOSTS, _CHANGES = 166, 5, 80
 _SPACING_S = 1.15
 """A room reports at most once a second."""
 _AIM_MS = 150
@@ -49,7 +49,10 @@ def _measure(folder: Path, processes: Processes, equipment: EquipmentLoop) -> li
     fleet = FleetUnderTest(processes, port, folder / "server", rows)
     fleet.start()
     for number in range(_HOSTS):
-        command = [sys.executable, "-m", "demo.rooms", "--broker-port", str(port), "--folder", str(folder / "rooms")]
+        command = [
+            sys.executable, "-m", "demo.rooms", "--broker-port", str(port), "--web-port", str(fleet.port),
+            "--folder", str(folder / "rooms"),
+        ]  # fmt: skip
         processes.start(f"rooms-{number}", [*command, *sites[number::_HOSTS]], talk=True)
     room = RoomUnderTest("38-1", equipment, port, folder / "rooms", 15.0)
     room.start()
@@ -78,7 +81,7 @@ def _changes(fleet: FleetUnderTest, room: RoomUnderTest) -> list[float]:
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
     assert room.agent is not None
-    worker, pause = room.agent.workers["ups-1"], threading.Event()
+    worker, pause = room.agent.devices.workers["ups-1"], threading.Event()
     took_ms = []
     for number in range(_CHANGES + 3):
         pause.wait(_SPACING_S)

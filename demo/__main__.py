@@ -24,7 +24,8 @@ from demo.story import story_of
 from demo.surveys import stage_of, survey_of
 
 _DATA = Path(__file__).parent / "data" / "thanh-hoa"
-_HOSTS = 3
+_HOSTS = 5
+"""A room holds some twenty sockets and files, and paho waits by select, which ends at 1,024."""
 _READY_WITHIN_S = 120.0
 _SESSION_ROOMS = 12
 _SESSION_IN = timedelta(minutes=10)

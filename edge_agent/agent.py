@@ -47,18 +47,18 @@ class Agent:
         self._journal = Journal(self._store, self._log, self._clock)
         self._supervisor = Supervisor(self._clock)
         self._poller = Poller()
-        self._devices = Devices(config, self._journal, self._clock, self._supervisor, self._poller, self._found)
+        self.devices = Devices(config, self._journal, self._clock, self._supervisor, self._poller, self._found)
         boot_id = uuid7()
         self._link = RoomLink(config, boot_id, version("diemcau"), lambda: self._reporter.connected())
-        self._reporter = Reporter(self._devices, self._link, self._log, boot_id, config.revision, self._clock)
-        self._commands = Commands(self._devices, self._journal, self._log, self._clock)
+        self._reporter = Reporter(self.devices, self._link, self._log, boot_id, config.revision, self._clock)
+        self._commands = Commands(self.devices, self._journal, self._log, self._clock)
         self.unreadable = 0
 
     def start(self) -> None:
         """Settle what the last life left open, then begin."""
         self._log.event("agent_started", version=version("diemcau"))
         self._poller.start()
-        self._devices.start()
+        self.devices.start()
         if (kept := self._documents.get("config")) is not None:
             self._take_config(_read_config(kept))
         self._commands.settle()
@@ -72,7 +72,7 @@ class Agent:
     def stop(self) -> list[str]:
         """End in order; names of threads that hang in a driver and were left behind."""
         self._poller.stop()
-        self._devices.poke()
+        self.devices.poke()
         self._reporter.wake()
         left = self._supervisor.end()
         if left:
@@ -86,12 +86,12 @@ class Agent:
         wanted = self._config.discovery
         while not stop.is_set():
             beat()
-            self._reporter.found = unknown_of(discover(wanted.area), self._config.devices, self._devices.workers)
+            self._reporter.found = unknown_of(discover(wanted.area), self._config.devices, self.devices.workers)
             self._reporter.wake()
             stop.wait(wanted.every_s)
 
     def _found(self, before: View | None, after: View) -> None:
-        specs = {spec.key: spec for spec in self._devices.specs[after.device.driver]}
+        specs = {spec.key: spec for spec in self.devices.specs[after.device.driver]}
         for happening in happenings(before, after, specs):
             self._log.event(happening.event, happening.device, **happening.params)
         self._reporter.wake()
@@ -126,7 +126,7 @@ class Agent:
         self._reporter.interval_s = config.interval_s
         self._reporter.config_revision = config.revision
         self._commands.proved = config.proved
-        self._devices.want(config.devices, self._refused)
+        self.devices.want(config.devices, self._refused)
 
     def _refused(self, device: str, reason: str) -> None:
         log.warning("device_refused device=%s reason=%s", device, reason)

@@ -21,6 +21,8 @@ NEVER = math.inf
 _STATE_MAX_AGE_S = 60.0
 _NOTHING_OWN = Threshold()
 PEOPLE = "people"
+_Said = tuple[DeviceReport, dict[str, Reading]]
+"""A device of the report, and its readings by their key."""
 
 
 class Verdict(StrEnum):
@@ -165,14 +167,15 @@ def judge(room: Room, plan: Plan, now: float, wanted: Wanted | None = None, lear
     report, received_at = room.report, room.received_at
     missed_at = received_at + REPORTS_MISSED * plan.interval_s if received_at is not None else -NEVER
     known = report is not None and report.about_revision == plan.about_revision
-    devices = {device.id: device for device in report.devices} if report is not None else {}
+    devices = {device.id: (device, _by_key(device)) for device in report.devices} if report is not None else {}
     changes_at = missed_at if missed_at > now else NEVER
     results = []
     worst = Verdict.READY if plan.checks else Verdict.NOT_READY
     wanted = wanted or Wanted(plan.planned_s, in_session=False)
     for planned in plan.checks:
         result, until = _ask(planned, devices, received_at if known else None, now, wanted, known)
-        changes_at = min(changes_at, until)
+        if until < changes_at:
+            changes_at = until
         results.append(result)
         outcome = result.outcome
         if outcome is Outcome.PASS or worst is Verdict.NOT_READY:
@@ -207,21 +210,20 @@ def _ages_of(
 
 
 def _ask(
-    planned: _Planned, devices: Mapping[str, DeviceReport], received_at: float | None, now: float, wanted: Wanted,
-    known: bool,
-) -> tuple[CheckResult, float]:  # fmt: skip
+    planned: _Planned, devices: Mapping[str, _Said], received_at: float | None, now: float, wanted: Wanted, known: bool
+) -> tuple[CheckResult, float]:
     """One check over one device, and the moment when it goes stale."""
     if planned.role == PEOPLE:
         return _ask_people(planned, now, wanted)
     if planned.device is None:
         return _result(planned, Finding(Outcome.FAIL, "slot_empty", {}), None), NEVER
-    device = devices.get(planned.device)
-    if device is None or received_at is None:
+    said = devices.get(planned.device)
+    if said is None or received_at is None:
         key = "no_evidence" if known or not devices else "no_about"
         return _result(planned, Finding(Outcome.UNKNOWN, key), None), NEVER
+    device, readings = said
     evidence: dict[str, Value] = {}
     seen_at = stale_at = NEVER
-    readings = _by_key(device)
     check = planned.check
     for key, max_age_s in zip(check.reads, planned.max_ages_s, strict=True):
         if key == "state":
@@ -233,16 +235,21 @@ def _ask(
             if reading is None or reading.value is None:
                 return _result(planned, Finding(Outcome.UNKNOWN, "no_evidence"), None), NEVER
             value, at = reading.value, received_at - reading.age_s
-        if now >= at + max_age_s:
+        until = at + max_age_s
+        if now >= until:
             return _result(planned, Finding(Outcome.UNKNOWN, "stale", {}, value), at), NEVER
         evidence[key] = value
-        seen_at, stale_at = min(seen_at, at), min(stale_at, at + max_age_s)
+        if at < seen_at:
+            seen_at = at
+        if until < stale_at:
+            stale_at = until
     for key, max_age_s in zip(check.may_lack, planned.lacking_ages_s, strict=True):
         reading = readings.get(key)
         evidence[key] = None
-        if reading is not None and now < received_at - reading.age_s + max_age_s:
+        if reading is not None and now < (until := received_at - reading.age_s + max_age_s):
             evidence[key] = reading.value
-            stale_at = min(stale_at, received_at - reading.age_s + max_age_s)
+            if until < stale_at:
+                stale_at = until
     return _result(planned, check.decide(evidence, _need(planned, wanted)), seen_at), stale_at
 
 
