@@ -67,7 +67,8 @@ def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
     server = [sys.executable, "-m", "fleet_server.cli", "--folder", str(folder / "server")]
     for kind, file in (("sites", folder / "sites.csv"), ("map", _DATA / "schematic.geojson")):
         subprocess.run([*server, kind, "import", str(file)], check=True, stdout=subprocess.DEVNULL)
-    processes.start("server", [*server, "serve", "--port", str(given.port), "--broker", f"127.0.0.1:{broker_port}"])
+    serve = [*server, "serve", "--port", str(given.port), "--broker", f"127.0.0.1:{broker_port}"]
+    processes.start("server", serve, {"DIEMCAU_PUBLIC_URL": f"http://127.0.0.1:{given.port}"})
     # The equipment takes any free ports, so whoever has a port of his own must sit on it first.
     if not (wait_listening(broker_port, 20) and wait_listening(given.port, 30)):
         return _broken(processes, folder)

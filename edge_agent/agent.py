@@ -34,6 +34,9 @@ from wire.topics import parse
 log = logging.getLogger("diemcau.agent")
 
 
+_SECRETS_EVERY_S = 30.0
+
+
 class Agent:
     """Watches and serves one room until it is stopped."""
 
@@ -52,6 +55,8 @@ class Agent:
         self._link = RoomLink(config, boot_id, version("diemcau"), lambda: self._reporter.connected())
         self._reporter = Reporter(self.devices, self._link, self._log, boot_id, config.revision, self._clock)
         self._commands = Commands(self.devices, self._journal, self._log, self._clock)
+        self._wanted: tuple[Config, float] | None = None
+        """What the centre wants, and when it was last put in force."""
         self.unreadable = 0
 
     def start(self) -> None:
@@ -102,6 +107,7 @@ class Agent:
             try:
                 received = self._link.inbox.get(timeout=1.0)
             except queue.Empty:
+                self._look_at_secrets()
                 continue
             try:
                 self._take(received)
@@ -122,7 +128,13 @@ class Agent:
             self._documents.put("config", msgspec.to_builtins(message))
             self._take_config(message)
 
+    def _look_at_secrets(self) -> None:
+        """A secret may be put into the room after the device that needs it, or be changed."""
+        if self._wanted is not None and self._clock.monotonic() - self._wanted[1] >= _SECRETS_EVERY_S:
+            self._take_config(self._wanted[0])
+
     def _take_config(self, config: Config) -> None:
+        self._wanted = (config, self._clock.monotonic())
         self._reporter.interval_s = config.interval_s
         self._reporter.config_revision = config.revision
         self._commands.proved = config.proved

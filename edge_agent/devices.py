@@ -167,7 +167,7 @@ def _plain(value: Any, secrets: Path) -> Any:
         try:
             return (secrets / value.secret).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise Misconfigured(f"the secret {value.secret!r} is not in {secrets}; put it there") from error
+            raise Misconfigured(f"the room has no secret {value.secret!r}; put it into its secrets") from error
     if isinstance(value, tuple):
         return [_plain(item, secrets) for item in value]
     if isinstance(value, float) and value.is_integer():

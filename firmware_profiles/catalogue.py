@@ -17,9 +17,10 @@ from firmware_profiles.schema import (
     Note,
     Setting,
     SiteOverride,
+    SurveyField,
     Threshold,
 )
-from wire.messages import DeviceAbout, Plain
+from wire.messages import DeviceAbout
 
 _NOTHING = DeviceOverride()
 
@@ -77,10 +78,16 @@ class Catalogue:
         generic = [family for family in self.families.values() if family.extends is None and role in family.match.roles]
         return tuple(dict.fromkeys(family.match.driver for family in sorted(generic, key=lambda f: f.family)))
 
-    def defaults_of(self, role: str, driver: str) -> Mapping[str, Plain]:
-        """What a device is told beside its address, by the generic family of its driver and role."""
-        generic = self.family_of(role, driver, "", "")
-        return generic.defaults if generic is not None else {}
+    def whole_family_of(self, role: str, driver: str, make: str, model: str) -> Family | None:
+        """The family that says most about such a device, on top of its generic one."""
+        family = self.family_of(role, driver, make, model)
+        return self._whole[family.family] if family is not None else None
+
+    def takes_of(self, role: str) -> frozenset[SurveyField]:
+        """What a survey may tell of a device of this role, whichever its driver."""
+        return frozenset(
+            field for family in self._whole.values() if role in family.match.roles for field in family.takes
+        )
 
     @cached_property
     def _whole(self) -> dict[str, Family]:
@@ -96,6 +103,8 @@ class Catalogue:
             settings={**generic.settings, **family.settings},
             thresholds=_laid_over(generic.thresholds, family.thresholds),
             actions={**generic.actions, **family.actions},
+            defaults={**generic.defaults, **family.defaults},
+            takes={**generic.takes, **family.takes},
             notes=family.notes or generic.notes,
         )
 

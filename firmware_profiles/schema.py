@@ -18,6 +18,7 @@ NO_PATTERN = (re.error, OverflowError, RecursionError)
 """What compiling a text that is no regular expression raises; `a{4294967296}` is an OverflowError."""
 Source = Annotated[str, Meta(min_length=3, max_length=300)]
 """Where a reader finds it: a document and its section, a CVE, a measurement of ours with its date."""
+SurveyField = Literal["address", "username", "password", "make", "model"]
 FamilyName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
@@ -154,6 +155,8 @@ class Family(Struct, frozen=True, forbid_unknown_fields=True):
 
     `{centre_host}`, `{centre_port}` and `{centre_url}` stand for where rooms reach the centre.
     """
+    takes: dict[SurveyField, Name] = {}
+    """What a survey may tell such a device, and the driver's name for it; what is not here is not passed on."""
     notes: Note | None = None
     """For the technician."""
     sources: Annotated[tuple[Source, ...], Meta(max_length=16)] = ()

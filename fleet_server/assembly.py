@@ -118,7 +118,7 @@ async def serve(settings: Settings) -> None:
         line = _listening(settings)
         address = line.getsockname()
         echo, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: Echo(server.clock), local_addr=address[:2]
+            lambda: Echo(server.clock), local_addr=(settings.echo_host, settings.echo_port)
         )
         log.info("listening address=http://%s:%d", *address[:2])
         try:

@@ -23,8 +23,11 @@ class Settings(Struct, frozen=True):
     broker_ca_file: str | None = None
     database_url: str | None = None
     timezone: str = "Asia/Ho_Chi_Minh"
-    public_url: str = "http://127.0.0.1:8080"
+    public_url: str | None = None
     """Where rooms reach this server."""
+    echo_host: str = "127.0.0.1"
+    """Where the echo listens that rooms time their lines by (UDP); it gives nothing away."""
+    echo_port: int = 8080
     line_test_share: float = 0.5
     """How much of the hub's line all line tests together may take, of each way."""
     line_test_s: float = 4.0
@@ -54,6 +57,7 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
     try:
         loopback = listen == "localhost" or ipaddress.ip_address(listen).is_loopback
         numbers = int(broker_port), port or int(env.get("DIEMCAU_PORT", "8080"))
+        echo_port = int(env.get("DIEMCAU_ECHO_PORT", numbers[1]))
         share = min(max(float(env.get("DIEMCAU_LINE_TEST_SHARE", "0.5")), 0.01), 1.0)
         test_s = min(max(float(env.get("DIEMCAU_LINE_TEST_S", "4")), 0.2), LONGEST_S)
     except ValueError as error:
@@ -70,6 +74,7 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
         broker_host=broker_host or "127.0.0.1", broker_port=numbers[0],
         broker_username=env.get("DIEMCAU_BROKER_USERNAME"), broker_password=password,
         broker_ca_file=env.get("DIEMCAU_BROKER_CA_FILE"), database_url=env.get("DIEMCAU_DATABASE_URL"),
-        public_url=env.get("DIEMCAU_PUBLIC_URL", f"http://{listen}:{numbers[1]}").rstrip("/"),
+        public_url=(env.get("DIEMCAU_PUBLIC_URL") or "").rstrip("/") or None,
+        echo_host=env.get("DIEMCAU_ECHO_HOST", listen), echo_port=echo_port,
         line_test_share=share, line_test_s=test_s,
     )  # fmt: skip

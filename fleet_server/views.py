@@ -6,7 +6,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from fleet_server.domain.checks import checks
 from fleet_server.domain.findings import Outcome
 from fleet_server.domain.firmware import FirmwareFinding
 from fleet_server.domain.provisioning import DeviceState, Fit
@@ -15,7 +14,7 @@ from fleet_server.state.fleet import SiteEntry
 from fleet_server.store.logs import LogRow
 from fleet_server.texts import Lang, check_message, has, quantity, span, translate
 from wire.description import ActionSpec, ReadingSpec, Text
-from wire.messages import DeviceAbout, DeviceReport
+from wire.messages import DeviceAbout, DeviceReport, Value
 from wire.units import Unit
 
 _SEVERITY = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.WARN: 2, Outcome.WAIVED: 3, Outcome.PASS: 4}
@@ -88,7 +87,7 @@ def device_name(lang: Lang, entry: SiteEntry, device: str) -> str:
 
 def unit_of(check: CheckResult) -> Unit:
     """The unit of what a check observed and required."""
-    return checks()[check.check].unit
+    return check.unit
 
 
 def provisioning_reasons(lang: Lang, entry: SiteEntry) -> list[str]:
@@ -119,15 +118,29 @@ def _device_reasons(lang: Lang, entry: SiteEntry, state: DeviceState) -> Iterato
         yield translate(lang, "provisioning.swapped", device=device, before=before, after=after)
     if not state.firmware.accepted:
         yield translate(lang, "provisioning.firmware", device=device, reason=firmware_text(lang, state.firmware))
-    specs = entry.room.about.readings.get(state.about.driver, ()) if entry.room.about is not None else ()
-    labels = {spec.key: spec for spec in specs}
     for drift in sorted(state.drifts, key=lambda drift: not drift.counts):
-        spec = labels.get(drift.key) or ReadingSpec(drift.key)
+        spec = _spec_of(entry, state.device, drift.key)
         yield translate(
             lang, "provisioning.drift", device=device, label=label_of(lang, spec.label, drift.key),
             found=quantity(lang, drift.found, spec.unit), wanted=quantity(lang, drift.wanted, spec.unit),
             since=span(lang, max(0.0, (entry.room.received_at or drift.since) - drift.since)),
         )  # fmt: skip
+
+
+def setting_change(lang: Lang, entry: SiteEntry, device: str, key: str, found: Value, wanted: Value) -> str:
+    """What a step of provisioning changes, in the words of the device's driver."""
+    spec = _spec_of(entry, device, key)
+    return translate(
+        lang, "provisioning.step", device=device_name(lang, entry, device), label=label_of(lang, spec.label, key),
+        found=quantity(lang, found, spec.unit), wanted=quantity(lang, wanted, spec.unit),
+    )  # fmt: skip
+
+
+def _spec_of(entry: SiteEntry, device: str, key: str) -> ReadingSpec:
+    about = entry.room.about
+    driver = next((known.driver for known in about.devices if known.id == device), "") if about else ""
+    told = about.readings.get(driver, ()) if about else ()
+    return next((spec for spec in told if spec.key == key), ReadingSpec(key))
 
 
 def why_no_line_test(lang: Lang, detail: str) -> str:
@@ -147,10 +160,7 @@ def event_text(lang: Lang, row: LogRow, entry: SiteEntry) -> str:
     device = device_name(lang, entry, row.device) if row.device else ""
     shown = {name: quantity(lang, value, "") for name, value in row.params.items() if name != "key"}
     key = str(row.params.get("key", ""))
-    about = entry.room.about
-    driver = next((known.driver for known in about.devices if known.id == row.device), "") if about else ""
-    spec = next((spec for spec in about.readings.get(driver, ()) if spec.key == key), None) if about else None
-    label = label_of(lang, spec.label if spec else None, key)
+    label = label_of(lang, _spec_of(entry, row.device or "", key).label, key)
     return translate(lang, f"event.{row.event}", **{**shown, "device": device, "label": label})
 
 

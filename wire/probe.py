@@ -1,4 +1,4 @@
-"""How a room measures its line to the centre: datagrams that come back as they were, and two streams of bytes.
+"""How a room measures its line to the centre: datagrams that come back, and two streams of bytes.
 
 An echo is never longer than what asked for it, so the centre cannot be used to multiply somebody's traffic.
 """
@@ -6,7 +6,7 @@ An echo is never longer than what asked for it, so the centre cannot be used to 
 import os
 
 ECHO_BYTES = 64
-_MAGIC = b"DCE1"
+_ASKED, _ANSWERED = b"DCE1", b"DCE2"
 _NONCE_BYTES = 8
 
 STREAM_BYTES = 16_384
@@ -19,7 +19,7 @@ LONGEST_S = 10.0
 
 def probe(nonce: bytes, number: int) -> bytes:
     """The datagram of a measurement with this number."""
-    head = _MAGIC + nonce + number.to_bytes(2)
+    head = _ASKED + nonce + number.to_bytes(2)
     return head.ljust(ECHO_BYTES, b"\0")
 
 
@@ -30,14 +30,17 @@ def new_nonce() -> bytes:
 
 def number_of(datagram: bytes, nonce: bytes) -> int | None:
     """Which of a measurement's datagrams came back; None for anything else."""
-    if not is_probe(datagram) or datagram[4 : 4 + _NONCE_BYTES] != nonce:
+    is_answer = len(datagram) == ECHO_BYTES and datagram.startswith(_ANSWERED)
+    if not is_answer or datagram[4 : 4 + _NONCE_BYTES] != nonce:
         return None
     return int.from_bytes(datagram[4 + _NONCE_BYTES : 6 + _NONCE_BYTES])
 
 
-def is_probe(datagram: bytes) -> bool:
-    """Whether the centre may send it back."""
-    return len(datagram) == ECHO_BYTES and datagram.startswith(_MAGIC)
+def echo_of(datagram: bytes) -> bytes | None:
+    """What the centre sends back; None for anything but a probe. An echo is none, so that two centres never talk."""
+    if len(datagram) != ECHO_BYTES or not datagram.startswith(_ASKED):
+        return None
+    return _ANSWERED + datagram[len(_ASKED) :]
 
 
 def stream_path(ticket: str, way: str) -> str:

@@ -68,7 +68,7 @@ class AudioAlsa(Driver):
         return Observation(
             seen_s=self.clock.monotonic(),
             readings=readings,
-            identity=Identity(make=self.settings.system, model=facts.microphone.name or facts.speaker.name),
+            identity=Identity(make=self.settings.system, model=_called(facts.microphone) or _called(facts.speaker)),
             actions=description_of("audio_alsa").actions if self._own is not None else (),
         )
 
@@ -89,6 +89,10 @@ class AudioAlsa(Driver):
         if end.muted is not False:
             raise ActFailed("no_effect_seen")
         return {}
+
+
+def _called(end: End) -> str:
+    return end.label or end.name
 
 
 DRIVER = AudioAlsa

@@ -18,6 +18,9 @@ class End(Struct, frozen=True, kw_only=True):
     muted: bool | None = None
     volume: Percent | None = None
     name: Annotated[str, Meta(max_length=120)] = ""
+    """As the sound system calls it."""
+    label: Annotated[str, Meta(max_length=120)] = ""
+    """As people call it, with its USB id where it has one: `Jabra SPEAK 510 USB Mono [0b0e:0420]`."""
 
 
 class SoundFacts(Struct, frozen=True, kw_only=True):

@@ -76,8 +76,17 @@ def end_of(listed: Any, wanted: str | None, default: Any) -> End:
                 muted=muted if isinstance(muted, bool) else None,
                 volume=_loudest(each.get("volume")),
                 name=name[:120],
+                label=_label(described, each.get("properties")),
             )
     return End(present=False)
+
+
+def _label(described: str, properties: Any) -> str:
+    """The description with the USB id at its end; pactl gives either half with or without `0x`."""
+    told = properties if isinstance(properties, dict) else {}
+    halves = [str(told.get(f"device.{half}.id", "")).removeprefix("0x") for half in ("vendor", "product")]
+    usb = f" [{':'.join(halves).lower()}]" if told.get("device.bus") == "usb" and all(halves) else ""
+    return f"{described[:100]}{usb}"[:120]
 
 
 def _loudest(volume: Any) -> float | None:

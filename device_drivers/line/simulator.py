@@ -5,7 +5,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from device_drivers.equipment import DatagramEquipment
-from wire.probe import is_probe
+from wire.probe import echo_of
 
 
 class SimulatedLine(DatagramEquipment):
@@ -30,10 +30,11 @@ class SimulatedLine(DatagramEquipment):
 
     def hear(self, datagram: bytes, sender: tuple[str, int]) -> None:
         """Send a probe back, late."""
-        if not is_probe(datagram) or self._chance.random() < self.loss:
+        echo = echo_of(datagram)
+        if echo is None or self._chance.random() < self.loss:
             return
         delay_s = max(0.0, self.latency_s + self._chance.uniform(-self.jitter_s, self.jitter_s))
-        asyncio.get_running_loop().call_later(delay_s, self.say, datagram, sender)
+        asyncio.get_running_loop().call_later(delay_s, self.say, echo, sender)
 
 
 SIMULATOR = SimulatedLine

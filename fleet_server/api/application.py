@@ -23,6 +23,8 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _MOST_BODY_BYTES = 262_144
+_LARGER_BODIES = {"/progress": 4_500_000}
+"""A spreadsheet of a whole province."""
 _STREAMS = "/api/v1/line-probes/"
 """Bodies without a length are taken here alone, where they are bounded in time and not kept."""
 _SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -57,7 +59,8 @@ async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Resp
     if request.method not in _SAFE and origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
         return JSONResponse({"title": "Forbidden", "status": 403, "detail": "foreign origin"}, 403)
     unmeasured = "transfer-encoding" in request.headers and not request.url.path.startswith(_STREAMS)
-    if unmeasured or int(request.headers.get("content-length") or 0) > _MOST_BODY_BYTES:
+    most = _LARGER_BODIES.get(request.url.path, _MOST_BODY_BYTES)
+    if unmeasured or int(request.headers.get("content-length") or 0) > most:
         return JSONResponse({"title": "Content Too Large", "status": 413}, 413)
     response = await call_next(request)
     for name, value in _HEADERS.items():

@@ -29,6 +29,8 @@ class Finding(Struct, frozen=True, gc=False):
     params: Mapping[str, Any] = {}
     observed: Value = None
     required: Value = None
+    unit: Unit | None = None
+    """Where it is another one than its check's."""
 
 
 class Need(Struct, frozen=True):
@@ -75,11 +77,20 @@ def passed(observed: Value = None, required: Value = None) -> Finding:
     return _PASSED if observed is None and required is None else Finding(Outcome.PASS, "ok", {}, observed, required)
 
 
-def warned(key: str, observed: Value = None, required: Value = None, **params: Any) -> Finding:
+def not_asked(key: str, required: Value = None) -> Finding:
+    """Nothing stands against the room, for nobody has to know it yet; the text says so."""
+    return Finding(Outcome.PASS, key, {}, None, required)
+
+
+def warned(
+    key: str, observed: Value = None, required: Value = None, unit: Unit | None = None, **params: Any
+) -> Finding:
     """It will do, and may not for long."""
-    return Finding(Outcome.WARN, key, params, observed, required)
+    return Finding(Outcome.WARN, key, params, observed, required, unit)
 
 
-def failed(key: str, observed: Value = None, required: Value = None, **params: Any) -> Finding:
+def failed(
+    key: str, observed: Value = None, required: Value = None, unit: Unit | None = None, **params: Any
+) -> Finding:
     """It will not do."""
-    return Finding(Outcome.FAIL, key, params, observed, required)
+    return Finding(Outcome.FAIL, key, params, observed, required, unit)

@@ -50,4 +50,7 @@ def is_below(version: str, other: str) -> bool:
 
 
 def _numbers(version: str) -> list[int]:
-    return [int(part) for part in re.findall(r"\d{1,18}", version)]
+    found = [int(part) for part in re.findall(r"\d{1,18}", version)]
+    while found and found[-1] == 0:
+        found.pop()  # 2.4.0 is 2.4
+    return found

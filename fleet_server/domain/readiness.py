@@ -15,6 +15,7 @@ from msgspec import Struct
 from firmware_profiles.schema import Blueprint, Rule, Threshold
 from fleet_server.domain.findings import Check, Finding, Need, Outcome
 from wire.messages import About, DeviceAbout, DeviceReport, Reading, Report, Value
+from wire.units import Unit
 
 REPORTS_MISSED = 3
 NEVER = math.inf
@@ -59,6 +60,8 @@ class CheckResult(Struct, frozen=True, gc=False):
     """The moment of the oldest evidence that it rests on."""
     counts: bool
     """Required: its fail makes the site not ready."""
+    unit: Unit = ""
+    """Of what it observed and requires, where that is a number."""
 
 
 class Judgement(Struct, frozen=True, gc=False):
@@ -272,4 +275,5 @@ def _result(planned: _Planned, finding: Finding, seen_at: float | None) -> Check
     return CheckResult(
         planned.name, planned.role, planned.device, finding.outcome, finding.key, finding.params,
         finding.observed, finding.required, seen_at, planned.rule.counts == "required",
+        finding.unit or planned.check.unit,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from firmware_profiles.catalogue import Catalogue
-from firmware_profiles.schema import Blueprint
+from firmware_profiles.schema import Blueprint, SurveyField
 from wire.description import Name, Role
 from wire.messages import DesiredDevice, Plain, Secret
 
@@ -43,8 +43,6 @@ GROUPS: Mapping[str, tuple[Role, ...]] = {
     "people": (),
 }
 """The ten groups of a room, and the roles of their devices."""
-_WITHOUT_ADDRESS: tuple[Role, ...] = ("light",)
-"""Seen through a camera."""
 
 
 class Piece(Struct, frozen=True, omit_defaults=True):
@@ -119,16 +117,22 @@ def desired_of(survey: Survey, catalogue: Catalogue, centre: Mapping[str, str]) 
         role, driver = placed
         name = f"{role}-1"
         settings: dict[str, Plain | Secret] = {}
-        for key, value in catalogue.defaults_of(role, driver).items():
-            settings[key] = _filled(value, centre)
-        if piece.address and role not in _WITHOUT_ADDRESS and "host" not in settings:
-            settings["host"] = piece.address
-        if piece.username:
-            settings["username"] = piece.username
-        if piece.has_password:
-            settings["password"] = Secret(name)
+        family = catalogue.whole_family_of(role, driver, piece.make, piece.model)
+        if family is not None:
+            settings |= {key: _filled(value, centre) for key, value in family.defaults.items()}
+            settings |= _told(piece, name, family.takes)
         found.append(DesiredDevice(name, role, driver, settings))
     return tuple(found)
+
+
+def _told(piece: Piece, name: str, takes: Mapping[SurveyField, str]) -> dict[str, Plain | Secret]:
+    """What the survey says, by the driver's own names for it."""
+    said: dict[SurveyField, str | Secret] = {
+        "address": piece.address, "username": piece.username, "make": piece.make, "model": piece.model
+    }  # fmt: skip
+    if piece.has_password:
+        said["password"] = Secret(name)
+    return {takes[field]: value for field, value in said.items() if value and field in takes}
 
 
 def _filled(value: Plain, centre: Mapping[str, str]) -> Plain:

@@ -49,6 +49,7 @@ class LineTestDesk:
     ) -> None:  # fmt: skip
         self._database, self._fleet, self._commands, self._clock = database, fleet, commands, clock
         self._stream, self._is_any_live, self._seconds = stream, is_any_live, seconds
+        self._share = share
         self.share_mbit_s = share * _hub_mbit_s(fleet)
         self.tickets = Tickets(self.share_mbit_s, clock)
         self._open: list[LineTest] = []
@@ -115,6 +116,7 @@ class LineTestDesk:
                 failing = True
 
     async def _look(self) -> None:
+        self._follow_the_hub()
         live = self._is_any_live()
         for test in [test for test in self._open if test.state is LineTestState.RUNNING]:
             await self._follow(test, live)
@@ -125,6 +127,14 @@ class LineTestDesk:
         rates = [self._rate(test) for test in waiting]
         for test in admitted(waiting, running, rates, self.share_mbit_s, live):
             await self._begin(test)
+
+    def _follow_the_hub(self) -> None:
+        """Its line may be corrected while we run."""
+        share_mbit_s = self._share * _hub_mbit_s(self._fleet)
+        if share_mbit_s != self.share_mbit_s:
+            self.share_mbit_s = share_mbit_s
+            self.tickets.down.limit(share_mbit_s)
+            self.tickets.up.limit(share_mbit_s)
 
     async def _begin(self, test: LineTest) -> None:
         about = self._fleet.entries[test.site].room.about

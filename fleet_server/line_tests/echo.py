@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from typing import cast
 
-from wire.probe import is_probe
+from wire.probe import echo_of
 from wire.times import Clock
 
 _MOST_A_SECOND = 5_000
@@ -30,5 +30,6 @@ class Echo(asyncio.DatagramProtocol):
         if second != self._second:
             self._second, self._seen = second, Counter()
         self._seen[addr[0]] += 1
-        if is_probe(data) and self._seen[addr[0]] <= _MOST_A_SECOND and self._line is not None:
-            self._line.sendto(data, addr)
+        answer = echo_of(data)
+        if answer is not None and self._seen[addr[0]] <= _MOST_A_SECOND and self._line is not None:
+            self._line.sendto(answer, addr)

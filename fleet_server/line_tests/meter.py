@@ -25,6 +25,10 @@ class Meter:
         self.total_bytes = 0
         self.peak_mbit_s = 0.0
 
+    def limit(self, mbit_s: float) -> None:
+        """From now on so much passes at most."""
+        self.mbit_s, self._bytes_s = mbit_s, mbit_s * 1e6 / 8
+
     async def passes(self, count: int) -> None:
         """Wait until so many bytes have passed, a write at a time, each behind whoever waits already."""
         while count > 0:

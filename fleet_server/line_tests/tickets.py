@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Literal
 
 from msgspec import Struct
+from starlette.requests import ClientDisconnect
 
 from fleet_server.errors import Conflict, NotFound
 from fleet_server.line_tests.meter import Meter
@@ -82,7 +83,7 @@ class Tickets:
         until_s = began_s + ticket.seconds + _GRACE_S
         slow_s = min(_SLOW_START_S, ticket.seconds / 4)
         counted, counted_from_s, last_s = 0, began_s, began_s
-        async for chunk in body:
+        while (chunk := await self._next(ticket, body, until_s)) is not None:
             await ticket.up.passes(len(chunk))
             await self.up.passes(len(chunk))
             last_s = self._clock.monotonic()
@@ -94,3 +95,22 @@ class Tickets:
                 break
         mbit_s = counted * 8 / 1e6 / max(last_s - counted_from_s, 0.001)
         return Taken(round(mbit_s, 2), round(last_s - began_s, 1), ticket.is_cut.is_set())
+
+    async def _next(self, ticket: Ticket, body: AsyncIterator[bytes], until_s: float) -> bytes | None:
+        """What comes next; None when the room has ended it or left, the time is up, or it is cut: a room that says
+        nothing holds nobody up."""
+        chunk, cut = asyncio.ensure_future(_first_of(body)), asyncio.ensure_future(ticket.is_cut.wait())
+        try:
+            left_s = max(0.0, until_s - self._clock.monotonic())
+            await asyncio.wait((chunk, cut), timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            return chunk.result() if chunk.done() else None
+        finally:
+            for waiting in (chunk, cut):
+                waiting.cancel()
+
+
+async def _first_of(body: AsyncIterator[bytes]) -> bytes | None:
+    try:
+        return await anext(body)
+    except (StopAsyncIteration, ClientDisconnect):
+        return None

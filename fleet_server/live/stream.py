@@ -12,7 +12,7 @@ _RESTART = "reset"
 
 
 class Change(Struct, frozen=True):
-    """One change. `kind`: site, report, command, log, session, server. `site` is None for what concerns all."""
+    """One change: `kind` names what a page may wait for in `data-on`. `site` is None for what concerns all."""
 
     n: int
     kind: str

@@ -46,6 +46,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         event=partial(views.event_text, lang),
         unit_of=views.unit_of,
         provisioning_reasons=partial(views.provisioning_reasons, lang),
+        setting_change=partial(views.setting_change, lang),
         why_no_line_test=partial(views.why_no_line_test, lang),
         firmware=partial(views.firmware_text, lang),
         device_name=partial(views.device_name, lang),

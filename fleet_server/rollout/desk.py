@@ -46,10 +46,7 @@ class RolloutDesk:
 
     def __init__(self, database: Database, fleet: Fleet, stream: Stream, clock: Clock, settings: Settings) -> None:
         self._database, self._fleet, self._stream, self._clock = database, fleet, stream, clock
-        self._centre = {
-            "centre_url": settings.public_url, "centre_host": urlsplit(settings.public_url).hostname or "",
-            "centre_port": str(settings.port),
-        }  # fmt: skip
+        self._settings = settings
         self._surveys: dict[str, SurveyRow] = {}
         self._stages: dict[str, StageRow] = {}
         self._accepting = asyncio.Lock()
@@ -92,18 +89,24 @@ class RolloutDesk:
         """A person says how far a site has come. Raises Invalid for a stage that shows by itself."""
         self._entry(site)
         if stage not in BY_HAND:
-            raise Invalid("rollout.shows_by_itself", stage=str(stage))
+            raise Invalid("rollout.shows_by_itself")
         row = StageRow(site, stage, self._clock.now(), by, note)
         await self._database.write(lambda db: rollout.add_stage(db, row))
         self._stages[site] = row
         self._stream.publish("rollout", site)
 
     async def desire_survey(self, site: str, by: str) -> tuple[DesiredDevice, ...]:
-        """Turn the survey into what the room's agent is to watch. Raises Conflict without a survey."""
+        """Turn the survey into what the room's agent is to watch. Raises Conflict without it or our own address."""
         survey = self._surveys.get(self._entry(site).site.id)
         if survey is None:
             raise Conflict("rollout.no_survey", site=site)
-        surveyed = desired_of(survey.survey, self._fleet.catalogue, self._centre)
+        url = self._settings.public_url
+        if url is None:
+            raise Conflict("rollout.no_public_url")
+        centre = {
+            "centre_url": url, "centre_host": urlsplit(url).hostname or "", "centre_port": str(self._settings.echo_port)
+        }  # fmt: skip
+        surveyed = desired_of(survey.survey, self._fleet.catalogue, centre)
         devices = with_survey(self.desired.get(site, ()), surveyed)
         await self.desire(site, devices, by)
         return devices

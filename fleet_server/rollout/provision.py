@@ -87,10 +87,12 @@ class ProvisionDesk:
         """Carry out what is asked for, for ever."""
         while True:
             while self._waiting:
+                run = self._waiting.popleft()
                 try:
-                    await self._carry_out(self._waiting.popleft())
+                    await self._carry_out(run)
                 except SQLAlchemyError as error:
-                    log.error("provisioning_not_kept error=%s", type(error).__name__)
+                    log.error("provisioning_not_kept id=%s error=%s", run.id, type(error).__name__)
+                    await self._give_up(run.id)
             self._asked.clear()
             if not self._waiting:
                 await self._asked.wait()
@@ -113,8 +115,11 @@ class ProvisionDesk:
         last_s = self._mended_at.get(site)
         if last_s is not None and self._clock.monotonic() - last_s < _MEND_AGAIN.total_seconds():
             return False
+        return not self._is_soon_in_session(site)
+
+    def _is_soon_in_session(self, site: str) -> bool:
         soon = self._clock.now() + _QUIET_BEFORE
-        return not any(session.starts_at <= soon for session in self._sessions.of_site(site))
+        return any(session.starts_at <= soon for session in self._sessions.of_site(site))
 
     async def _begin(self, site: str, steps: list[RunStep], by: str) -> RunRow:
         run = RunRow(uuid7(), site, by, self._clock.now(), None, "running", tuple(steps))
@@ -123,9 +128,23 @@ class ProvisionDesk:
         self._asked.set()
         return run
 
+    async def _give_up(self, run: str) -> None:
+        """What nobody could write down is interrupted, as soon as that can be written down."""
+        while True:
+            try:
+                known = await self.find(run)
+                await self._save(replace(known, state="interrupted", ended_at=self._clock.now()))
+            except SQLAlchemyError:
+                await asyncio.sleep(_MEND_EVERY_S)
+            else:
+                return
+
     async def _carry_out(self, run: RunRow) -> None:
         steps = list(run.steps)
         for number, step in enumerate(steps):
+            if run.by == OURSELVES and self._is_soon_in_session(run.site):
+                run = replace(run, state="interrupted")
+                break
             steps[number] = await self._set(run, step)
             run = replace(run, steps=tuple(steps))
             await self._save(run)
@@ -151,16 +170,17 @@ class ProvisionDesk:
         return replace(step, state="verified", command=command)
 
     async def _roll_back(self, run: RunRow, failed: int) -> RunRow:
-        """What this run had set before the step that failed gets the value that it had."""
+        """What this run has set, or may have set, gets the value that it had."""
         steps, all_back = list(run.steps), True
-        for number in reversed(range(failed)):
+        for number in reversed(range(failed + 1)):
             step = steps[number]
-            if step.state == "verified" and step.command is not None:
+            is_set = step.state == "verified" or step.detail == "not_seen"
+            if is_set and step.command is not None:
                 _, detail = await self._command(run, step, step.found)
                 back = not detail and await self._is_seen(run.site, step, step.found)
                 steps[number] = replace(step, state="rolled_back" if back else "not_rolled_back")
                 all_back = all_back and back
-        undone = failed and all_back
+        undone = all_back and any(step.state == "rolled_back" for step in steps)
         return replace(run, steps=tuple(steps), state="rolled_back" if undone else "failed")
 
     async def _command(self, run: RunRow, step: RunStep, value: Value) -> tuple[str | None, str]:

@@ -24,7 +24,7 @@ from fleet_server.texts import Lang, translate
 
 MOST_BYTES = 4_000_000
 _MOST_UNPACKED_BYTES = 60_000_000
-_MOST_ROWS, _MOST_NAMED = 5_000, 50
+_MOST_ROWS, _MOST_NAMED = 5_000, 500
 _PIECE_FIELDS = ("has", "make", "model", "year", "address", "driver", "username", "has_password", "note")
 _SITE_FIELDS = ("contact", "phone", "line_kind", "line_down_mbit_s", "line_up_mbit_s")
 _YES, _NO = {"có", "co", "yes", "x", "1", "true", "đúng"}, {"không", "khong", "no", "0", "false", "-"}
@@ -86,7 +86,9 @@ def surveys_in(data: bytes, known: Mapping[str, str]) -> dict[str, Survey]:
                 raise ValueError(f"site_id {site!r}: 2x")
             if row:
                 found[site] = _survey(row)
-        except (ValueError, msgspec.ValidationError) as error:
+            if number > _MOST_ROWS:
+                raise BadFile("survey.too_many", most=_MOST_ROWS)
+        except ValueError as error:
             wrong.append(f"{number}: {error}")
     if wrong:
         shown = "\n  ".join(wrong[:_MOST_NAMED])
@@ -154,7 +156,20 @@ def _survey(row: Mapping[str, str]) -> Survey:
         whole["line_kind"] = {"thuê riêng": "leased", "internet": "internet"}.get(
             str(whole["line_kind"]).lower(), whole["line_kind"]
         )
+    for group, fields in pieces.items():
+        for field, value in fields.items():
+            _fits(f"{group}.{field}", {field: value}, Piece, row)
+    for field, value in whole.items():
+        _fits(field, {field: value}, Survey, row)
     return msgspec.convert({**whole, "pieces": pieces}, Survey)
+
+
+def _fits(column: str, value: dict[str, Any], kind: type[Piece] | type[Survey], row: Mapping[str, str]) -> None:
+    """Raises ValueError with the column and what stands in it."""
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        raise ValueError(f"{column} {row[column][:40]!r}") from None
 
 
 def _yes_or_no(name: str, value: str) -> bool:

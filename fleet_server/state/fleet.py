@@ -94,8 +94,7 @@ class Fleet:
             changed = [row for row in rows if row.id not in self.entries or self.entries[row.id].site != row]
             known = {row.id: self.entries[row.id] for row in changed if row.id in self.entries}
             self.replace(
-                msgspec.structs.replace(known[row.id], site=row) if row.id in known else self._loaded(row, None)
-                for row in changed
+                self._corrected(known[row.id], row) if row.id in known else self._loaded(row, None) for row in changed
             )
             return len(known) < len(changed)
 
@@ -157,6 +156,11 @@ class Fleet:
             about_raw=state.about if state else None, report_raw=state.report if state else None,
         )  # fmt: skip
         return self.judged(msgspec.structs.replace(blank, room=room), room)
+
+    def _corrected(self, entry: SiteEntry, row: SiteRow) -> SiteEntry:
+        """The entry with another row: what its line must carry may be different."""
+        plan = self._plan(row, entry.room.about, entry.fits)
+        return self.judged(msgspec.structs.replace(entry, site=row, plan=plan), entry.room)
 
     def _plan(self, site: SiteRow, about: About | None, fits: tuple[Fit, ...]) -> Plan:
         blueprint = blueprints().get(site.kind)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from fleet_server.domain.rollout import Stage, Survey
 from fleet_server.store.database import millis, moment
-from fleet_server.store.tables import desired, provision_runs, site_stages, surveys
+from fleet_server.store.tables import desired, provision_runs, site_stages, sites, surveys
 from fleet_server.store.upsert import upsert
 from wire.ids import uuid7
 from wire.messages import DesiredDevice
@@ -63,7 +63,8 @@ class RunRow(Struct, frozen=True):
 
 
 def save_surveys(db: Connection, rows: Sequence[SurveyRow]) -> None:
-    """Replace the survey of each of these sites."""
+    """Replace the survey of each of these sites; its line stands for a site whose file says nothing of it."""
+    _take_contracts(db, rows)
     if rows:
         upsert(
             db, surveys, ["site"],
@@ -73,6 +74,15 @@ def save_surveys(db: Connection, rows: Sequence[SurveyRow]) -> None:
                 for row in rows
             ],
         )  # fmt: skip
+
+
+def _take_contracts(db: Connection, rows: Sequence[SurveyRow]) -> None:
+    for row in rows:
+        for column, rate in (("line_down_mbit_s", row.survey.line_down_mbit_s),
+                             ("line_up_mbit_s", row.survey.line_up_mbit_s)):  # fmt: skip
+            if rate:
+                where = (sites.c.id == row.site) & sites.c[column].is_(None)
+                db.execute(update(sites).where(where).values({column: rate}))
 
 
 def all_surveys(db: Connection) -> dict[str, SurveyRow]:

@@ -92,7 +92,7 @@ def test_a_part_is_found_by_being_there(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr[-2_000:]
 
 
-KEYS_IN_CODE = re.compile(r'(?:warned|failed|judged)\("(\w+)"')
+KEYS_IN_CODE = re.compile(r'(?:warned|failed|judged|not_asked)\("(\w+)"')
 T_IN_TEMPLATES = re.compile(r"""\bt\(\s*['"]([\w.]+)['"]\s*[,)]""")
 STEPS = re.compile(r'(?:progress|ActFailed|self\._wait|super\(\)\.__init__)\("(\w+)"')
 RAISED = re.compile(r'(?:NotFound|Invalid|Conflict|BadFile|WrongSettings|Refusal)\((?:\d+, )?"([\w.]+)"')

@@ -42,7 +42,7 @@ class FleetUnderTest:
     def start(self, within_s: float = 30.0) -> None:
         """Start it and wait until it is well."""
         command = [*self._command, "serve", "--port", str(self.port), "--broker", f"127.0.0.1:{self._broker_port}"]
-        self.child = self._processes.start("server", command)
+        self.child = self._processes.start("server", command, {"DIEMCAU_PUBLIC_URL": self.address})
         wait_for(lambda: self.health().get("broker"), within_s, "the server is not well")
 
     def kill(self) -> None:

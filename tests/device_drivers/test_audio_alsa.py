@@ -180,3 +180,18 @@ def test_whatever_pactl_lists_nothing_is_made_up(listed: Any, wanted: str | None
         return
     if not found.present:
         assert (found.muted, found.volume, found.is_default) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("properties", "label"),
+    [
+        ({"device.bus": "usb", "device.vendor.id": "0b0e", "device.product.id": "0420"}, "SPEAK 510 [0b0e:0420]"),
+        ({"device.bus": "usb", "device.vendor.id": "0x0B0E", "device.product.id": "0x0420"}, "SPEAK 510 [0b0e:0420]"),
+        ({"device.bus": "pci", "device.vendor.id": "8086", "device.product.id": "a170"}, "SPEAK 510"),
+        ({"device.bus": "usb"}, "SPEAK 510"),
+        (None, "SPEAK 510"),
+    ],
+)
+def test_an_end_is_called_by_its_description_and_usb_id(properties: object, label: str) -> None:
+    listed = [{"name": "alsa_input.usb", "description": "SPEAK 510", "mute": False, "properties": properties}]
+    assert pulse.end_of(listed, None, "alsa_input.usb").label == label

@@ -20,7 +20,7 @@ from device_drivers.line.driver import Line
 from device_drivers.line.echo import ask, trips_of
 from device_drivers.line.simulator import SimulatedLine
 from device_drivers.line.stream import Centre, Rate
-from wire.probe import ECHO_BYTES, SECONDS_HEADER, new_nonce, number_of, probe
+from wire.probe import ECHO_BYTES, SECONDS_HEADER, echo_of, new_nonce, number_of, probe
 from wire.times import SystemClock
 
 TRIP = st.floats(0, 5, allow_nan=False)
@@ -156,15 +156,22 @@ class Echo(threading.Thread):
 
 def foreign(datagram: bytes) -> list[bytes]:
     """Nothing here is the answer to the question, though some of it is near."""
-    number = int.from_bytes(datagram[12:14])
+    number, echo = int.from_bytes(datagram[12:14]), echoed(datagram)
     return [
-        b"", b"\xff" * 2_000, datagram[:-1], datagram + b"\0", probe(new_nonce(), number),
-        datagram[:12] + (number + 500).to_bytes(2) + datagram[14:], b"x" + datagram[1:],
+        b"", b"\xff" * 2_000, datagram, echo[:-1], echo + b"\0", echoed(probe(new_nonce(), number)),
+        echo[:12] + (number + 500).to_bytes(2) + echo[14:], b"x" + echo[1:],
     ]  # fmt: skip
 
 
+def echoed(datagram: bytes) -> bytes:
+    """What the centre sends back."""
+    found = echo_of(datagram)
+    assert found is not None
+    return found
+
+
 def test_foreign_datagrams_are_ignored_when_the_right_ones_come_too() -> None:
-    with Echo(lambda datagram: [*foreign(datagram), datagram, datagram]) as echo:
+    with Echo(lambda datagram: [*foreign(datagram), echoed(datagram), echoed(datagram)]) as echo:
         trips = ask(echo.address, 10, 0.002, 1)
     assert trips.loss_percent == 0
     assert trips.latency_ms < 100
@@ -180,7 +187,7 @@ def test_an_echo_that_comes_twice_hides_no_loss() -> None:
 
     def every_other_twice(datagram: bytes) -> list[bytes]:
         heard.append(datagram)
-        return [datagram] * 3 if len(heard) % 2 else []
+        return [echoed(datagram)] * 3 if len(heard) % 2 else []
 
     with Echo(every_other_twice) as echo:
         assert ask(echo.address, 10, 0.002, 0.3).loss_percent == 50
@@ -189,7 +196,7 @@ def test_an_echo_that_comes_twice_hides_no_loss() -> None:
 @given(st.binary(max_size=ECHO_BYTES + 2), st.integers(0, 65_535))
 def test_only_a_whole_probe_of_this_measurement_is_one(noise: bytes, number: int) -> None:
     nonce = new_nonce()
-    whole = probe(nonce, number)
+    whole = echoed(probe(nonce, number))
     assert number_of(whole, nonce) == number
     assert number_of(noise, nonce) is None
     assert number_of(whole[:-1], nonce) is number_of(whole + b"\0", nonce) is number_of(whole, new_nonce()) is None

@@ -291,8 +291,9 @@ def test_a_provinces_file_of_the_same_name_stands_for_the_one_that_comes_with_us
     own = tmp_path / "families" / "ups_generic.yaml"
     own.parent.mkdir()
     own.write_text("family: ups_generic\nmatch: {driver: ups_nut, roles: [ups]}\ndefaults: {ups: other, port: 3494}\n")
-    assert catalogue_of(tmp_path).defaults_of("ups", "ups_nut") == {"ups": "other", "port": 3494}
-    assert SHIPPED.defaults_of("ups", "ups_nut") == {"ups": "room"}
+    own_one, shipped = (found.whole_family_of("ups", "ups_nut", "", "") for found in (catalogue_of(tmp_path), SHIPPED))
+    assert own_one is not None and own_one.defaults == {"ups": "other", "port": 3494}
+    assert shipped is not None and shipped.defaults == {"ups": "room"}
 
 
 def test_a_file_that_is_no_utf_8_is_a_wrong_file(tmp_path: Path) -> None:

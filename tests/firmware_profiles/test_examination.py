@@ -1,6 +1,7 @@
 """The examination of profiles: each fault on its line, all of them at once, and whatever a file holds, no crash."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +15,12 @@ from device_drivers.registry import description_of, drivers
 from firmware_profiles.catalogue import Catalogue
 from firmware_profiles.errors import WrongFile
 from firmware_profiles.examination import Asked, Fault, ProfileFile, examine
-from firmware_profiles.loader import blueprints, parsed, shipped_families
+from firmware_profiles.loader import blueprints, catalogue_of, parsed, shipped_families
 from firmware_profiles.schema import Family, SiteOverride
 from fleet_server.domain.checks import checks
+from fleet_server.profiles_check import faults_in
 from fleet_server.texts import has, texts, translate
+from wire.messages import DeviceAbout
 
 DESCRIPTIONS = [description_of(name) for name in sorted(drivers())]
 ASKED = {
@@ -330,3 +333,18 @@ def test_a_server_does_not_start_with_a_broken_profile_and_says_so(
     ran = server(tmp_path, "serve", "--port", "1", "--broker", "127.0.0.1:1", timeout=30)
     assert ran.returncode == 2, ran.stderr
     assert "diemcau-server: " in ran.stderr and says in ran.stderr and "Traceback" not in ran.stderr
+
+
+def test_the_profiles_of_the_administrators_guide_are_right(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs/administrator.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n# profiles/(\S+)\n(.*?)```", guide, re.DOTALL)
+    assert {name.split("/")[0] for name, _ in blocks} == {"families", "sites"}
+    for name, text in blocks:
+        file = tmp_path / "profiles" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    assert faults_in(tmp_path / "profiles", None) == []
+    catalogue = catalogue_of(tmp_path / "profiles")
+    smart = DeviceAbout("ups-1", "ups", "ups_nut", make="APC", model="Smart-UPS X 1500VA")
+    profile = catalogue.profile_of("38-14797", smart)
+    assert profile is not None and profile.rule("outlet.1.load.cycle").proved

@@ -17,7 +17,7 @@ from fleet_server.line_tests.echo import Echo
 from fleet_server.line_tests.meter import Meter
 from fleet_server.line_tests.tickets import Tickets
 from wire.ids import uuid7
-from wire.probe import ECHO_BYTES, LONGEST_S, STREAM_BYTES, is_probe, new_nonce, probe
+from wire.probe import ECHO_BYTES, LONGEST_S, STREAM_BYTES, echo_of, new_nonce, probe
 from wire.times import SystemClock
 
 T = datetime(2026, 11, 25, 7, tzinfo=UTC)
@@ -257,7 +257,7 @@ async def answers(line: socket.socket, echo: tuple[str, int], datagrams: list[by
     for datagram in [*datagrams, last]:
         await loop.sock_sendto(line, datagram, echo)
     heard: list[bytes] = []
-    while last not in heard:
+    while echo_of(last) not in heard:
         data, came_from = await asyncio.wait_for(loop.sock_recvfrom(line, 4_096), 5)
         assert came_from == echo
         heard.append(data)
@@ -266,7 +266,7 @@ async def answers(line: socket.socket, echo: tuple[str, int], datagrams: list[by
 
 @given(st.lists(DATAGRAMS, max_size=30), st.lists(DATAGRAMS, max_size=30))
 @settings(max_examples=60)
-def test_the_echo_sends_back_probes_as_they_came_to_the_one_they_came_from_and_nothing_else(
+def test_the_echo_answers_probes_to_the_one_they_came_from_and_nothing_else(
     mine: list[bytes], yours: list[bytes]
 ) -> None:
     async def talk(echo: tuple[str, int]) -> list[list[bytes]]:
@@ -274,7 +274,7 @@ def test_the_echo_sends_back_probes_as_they_came_to_the_one_they_came_from_and_n
             return await asyncio.gather(answers(me, echo, mine), answers(you, echo, yours))
 
     for said, heard in zip((mine, yours), heard_from_echo(talk), strict=True):
-        assert heard == [datagram for datagram in said if is_probe(datagram)]
+        assert heard == [echo for datagram in said if (echo := echo_of(datagram)) is not None]
         assert all(len(datagram) == ECHO_BYTES for datagram in heard)
 
 
@@ -296,3 +296,8 @@ def test_the_echo_does_not_flood_an_address_and_goes_on_for_others() -> None:
 def test_the_longest_stream_is_bounded() -> None:
     tickets = Tickets(15, SystemClock())
     assert tickets.issue("x", 6, 3_600).seconds == LONGEST_S
+
+
+def test_two_centres_never_talk_to_each_other() -> None:
+    echo = echo_of(probe(new_nonce(), 1))
+    assert echo is not None and echo_of(echo) is None

@@ -254,8 +254,8 @@ def test_a_longer_session_needs_more() -> None:
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        (None, ("pass", "ok")),
-        (Wanted(3_600, starts_in_s=7_200), ("pass", "ok")),
+        (None, ("pass", "not_yet")),
+        (Wanted(3_600, starts_in_s=7_200), ("pass", "not_yet")),
         (Wanted(3_600, starts_in_s=3_000), ("fail", "nobody")),
         (Wanted(3_600, duty=DUTY), ("pass", "ok")),
         (Wanted(3_600, duty=msgspec.structs.replace(DUTY, until=T)), ("fail", "nobody")),
@@ -274,7 +274,7 @@ def test_somebody_must_be_on_duty_from_an_hour_before_a_session(
     [
         ({"bandwidth_up": 1.0}, False, ("fail", "narrow_up")),
         ({"bandwidth_down": 3.9}, False, ("warn", "below_down")),
-        ({"bandwidth_up": None, "bandwidth_down": None}, False, ("pass", "ok")),
+        ({"bandwidth_up": None, "bandwidth_down": None}, False, ("pass", "not_yet")),
         ({"bandwidth_up": None, "bandwidth_down": None}, True, ("warn", "not_measured")),
     ],
 )
@@ -327,3 +327,15 @@ def test_every_reading_that_a_check_reads_is_told_by_a_driver() -> None:
     told = {key for readings in HEALTHY.values() for key in readings} | {"state"}
     for name, check in checks().items():
         assert {*check.reads, *check.may_lack} <= told, name
+
+
+def test_a_check_says_the_unit_of_what_it_found() -> None:
+    found = {check.check: check for check in judge(room(loss=7.0), PLAN, T).checks}
+    assert (found["line_good"].observed, found["line_good"].unit) == (7.0, "percent")
+    assert found["light_enough"].unit == "percent"
+    assert {check.unit for check in judge(room(latency=200.0), PLAN, T).checks if check.check == "line_good"} == {"ms"}
+
+
+def test_what_nobody_has_to_know_yet_does_not_say_that_it_is_so() -> None:
+    found = {check.check: check for check in judge(room(bandwidth_up=None, bandwidth_down=None), PLAN, T).checks}
+    assert {found[name].key for name in ("on_duty", "line_wide")} == {"not_yet"}

@@ -12,7 +12,7 @@ def decide(room: Evidence, need: Need) -> Finding:
         for measure in _MEASURES:
             value, most = room[measure], need.limits[f"{measure}_{level}"]
             if value >= most:
-                return judged(measure, value, most, value=value)
+                return judged(measure, value, most, "percent" if measure == "loss" else "ms", value=value)
     return passed(room["latency"], need.limits["latency_warn"])
 
 

@@ -1,6 +1,6 @@
 """Does the line carry what its contract says? Measured within the last day, by leave of the centre."""
 
-from fleet_server.domain.findings import Check, Evidence, Finding, Need, failed, passed, warned
+from fleet_server.domain.findings import Check, Evidence, Finding, Need, failed, not_asked, passed, warned
 
 
 def decide(room: Evidence, need: Need) -> Finding:
@@ -8,7 +8,7 @@ def decide(room: Evidence, need: Need) -> Finding:
     for way in ("up", "down"):  # a citizen must be seen and heard before they see and hear
         measured, contract = room[f"bandwidth_{way}"], need.limits.get(f"contract_{way}_mbit_s")
         if measured is None:
-            return warned("not_measured", None, contract) if need.in_session else passed(None, contract)
+            return warned("not_measured", None, contract) if need.in_session else not_asked("not_yet", contract)
         least = need.limits["least_mbit_s"]
         if measured < least:
             return failed(f"narrow_{way}", measured, least, measured=measured, needed=least)

@@ -1,6 +1,6 @@
 """Does somebody look after the room, and know it? Asked for a session, from an hour before it on."""
 
-from fleet_server.domain.findings import Check, Evidence, Finding, Need, failed, passed
+from fleet_server.domain.findings import Check, Evidence, Finding, Need, failed, not_asked, passed
 
 
 def decide(room: Evidence, need: Need) -> Finding:
@@ -8,7 +8,7 @@ def decide(room: Evidence, need: Need) -> Finding:
     if room["on_duty"] is not None:
         return passed(room["on_duty"])
     if not need.in_session or need.starts_in_s > need.limits["before_s"]:
-        return passed()
+        return not_asked("not_yet")
     return failed("nobody")
 
 

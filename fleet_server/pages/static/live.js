@@ -54,6 +54,18 @@ async function refresh(part) {
   }
 }
 
+// What a person has typed or ticked in a part outlives its replacement.
+function fieldsOf(part) {
+  return [...part.querySelectorAll("input:not([type=hidden]), select, textarea")];
+}
+
+function keyOf(field) {
+  const form = field.form;
+  const hidden = form ? [...form.querySelectorAll("input[type=hidden]")].map((one) => one.value).join(" ") : "";
+  const own = field.type === "checkbox" || field.type === "radio" ? field.value : "";
+  return `${form?.action ?? ""} ${hidden} ${field.name} ${own}`;
+}
+
 function replace(part, html) {
   const fresh = document.createElement("template");
   fresh.innerHTML = html;
@@ -64,7 +76,16 @@ function replace(part, html) {
   for (const item of fresh.content.querySelectorAll("[data-mark]")) {
     if (before.size && before.get(item.id) !== item.dataset.mark) item.classList.add("changed");
   }
+  const typed = fieldsOf(part).map((field) => [keyOf(field), field.value, field.checked, field === document.activeElement]);
   part.replaceChildren(fresh.content);
+  const now = new Map(fieldsOf(part).map((field) => [keyOf(field), field]));
+  for (const [key, value, checked, hadFocus] of typed) {
+    const field = now.get(key);
+    if (!field) continue;
+    if (field.type === "checkbox" || field.type === "radio") field.checked = checked;
+    else field.value = value;
+    if (hadFocus) field.focus();
+  }
   if (focused) document.getElementById(focused)?.focus();
   part.dispatchEvent(new CustomEvent("diemcau-replaced", { bubbles: true }));
 }
@@ -82,6 +103,11 @@ function happened(kind, data) {
   document.dispatchEvent(new CustomEvent("diemcau", { detail: { kind, ...data } }));
 }
 
+function kinds() {
+  const wanted = [...document.querySelectorAll("[data-on]")].flatMap((part) => part.dataset.on.split(" "));
+  return new Set(["reset", "alive", "site", "session", ...wanted.map((name) => name.split("/")[0])]);
+}
+
 let everOpen = false;
 
 function open() {
@@ -90,7 +116,7 @@ function open() {
     happened(everOpen ? "reset" : "open", {});
     everOpen = true;
   };
-  for (const kind of ["site", "report", "command", "log", "session", "server", "reset", "alive"]) {
+  for (const kind of kinds()) {
     stream.addEventListener(kind, (event) => happened(kind, JSON.parse(event.data)));
   }
   stream.onerror = () => {

@@ -65,8 +65,11 @@ def _page(
     drivers = {
         group: [name for role in roles for name in catalogue.drivers_of(role)] for group, roles in GROUPS.items()
     }
+    takes_of = server.fleet.catalogue.takes_of
+    takes = {group: frozenset[str]().union(*(takes_of(role) for role in roles)) for group, roles in GROUPS.items()}
     return render(
         request, "survey/page.html", status, progress=progress, entry=progress.entry, groups=GROUPS, drivers=drivers,
+        takes=takes,
         survey=typed or (progress.survey.survey if progress.survey else Survey()), stages=STAGES, by_hand=BY_HAND,
         desired=server.rollout.desired.get(site, ()), problem=problem,
     )  # fmt: skip
