@@ -309,3 +309,18 @@ def test_a_site_that_was_never_provisioned_is_being_set_up_and_says_why(
     expect(wall.page.locator(".leaflet-marker-icon svg.not_ready, .leaflet-marker-icon svg.ready")).to_have_count(0)
     assert wall.complaints == []
     bare.leave()
+
+
+def test_what_a_person_types_outlives_the_next_report(
+    fleet: FleetUnderTest, found_room: RoomWithFound, phone: Watched
+) -> None:
+    page = phone.page
+    page.goto(f"{fleet.address}/sites/38-1")
+    first, second = (page.locator("#provisioning input[name=username]").nth(number) for number in (0, 1))
+    first.fill("noc")
+    second.focus()
+    page.evaluate("document.querySelector('#provisioning h2').dataset.old = '1'")
+    found_room.report(cpu=77.0)
+    expect(page.locator("#provisioning h2[data-old]")).to_have_count(0, timeout=8_000)
+    expect(first).to_have_value("noc")
+    expect(second).to_be_focused()

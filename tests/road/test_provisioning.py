@@ -359,6 +359,7 @@ def test_a_survey_makes_a_running_agent_watch_what_was_found_and_no_longer_what_
 ) -> None:
     room = new_room(SITE)
     generic = f"match: {{driver: ups_nut, roles: [ups]}}\ndefaults: {{ups: room, port: {room.ups.port}}}\n"
+    generic += "takes: {address: host, username: username, password: password}\n"
     fleet = new_fleet({"families/ups_generic.yaml": "family: ups_generic\n" + generic})
     (secrets_of(room) / "ups-1").write_text(f"{room.ups.password}\n")
     agent = start_without(room, "ups-1", "decoder-1")
@@ -377,7 +378,6 @@ def test_a_survey_makes_a_running_agent_watch_what_was_found_and_no_longer_what_
     survey: dict[str, Any] = {
         "pieces": {
             "ups": ups,
-            "decoder": {"has": True, "driver": "probe", "address": "127.0.0.1"},  # nobody has said at which port
             "display": {"has": True, "address": "192.0.2.7"},  # the room's own file knows better
         }
     }
@@ -385,7 +385,7 @@ def test_a_survey_makes_a_running_agent_watch_what_was_found_and_no_longer_what_
     answer = fleet.client.post(f"/sites/{SITE}/desired")
     assert answer.status_code == 200, answer.text
     desired = {device["id"]: device for device in answer.json()}
-    assert set(desired) == {"ups-1", "decoder-1", "display-1"}
+    assert set(desired) == {"ups-1", "display-1"}
     assert desired["ups-1"]["settings"]["password"] == {"secret": "ups-1"}, "the centre learns no password"
 
     fleet.wait_until(SITE, verdict="ready", provisioned=True, within_s=30)
@@ -428,6 +428,8 @@ def test_a_desired_device_that_cannot_be_is_refused_with_its_reason_and_the_rest
     assert "no_such_driver" in reasons["decoder-5"] and "decoder" in reasons["camera-5"]
     assert "nobody-has-it" in reasons["decoder-6"]
     assert not set(centre.states()) & {device.id for device in wrong}
+    secrets_of(room).joinpath("nobody-has-it").write_text("Yealink\n")
+    wait_for(lambda: centre.states().get("decoder-6") == "ok", 45, "a secret that comes later is not looked at")
 
     told = len(centre.events)
     centre.wait_for_config(centre.configure(*wrong))
