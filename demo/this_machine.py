@@ -38,12 +38,12 @@ def start(processes: Processes, folder: Path, broker_port: int, server_port: int
     }  # fmt: skip
     recordings = folder / "recordings"
     recordings.mkdir()
-    line = {"host": "127.0.0.1", "port": server_port, "url": f"http://127.0.0.1:{server_port}", "provider": "loopback"}
+    line = {"host": "127.0.0.1", "port": server_port, "url": f"http://127.0.0.1:{server_port}"}
     devices = [
         DeviceConfig("pc-1", "pc", "pc", _POLL_S, settings=own),
         DeviceConfig("line-1", "line", "line", _POLL_S, settings=line),
         DeviceConfig("storage-1", "storage", "storage", _POLL_S, settings={"folder": str(recordings)}),
-        DeviceConfig("light-1", "light", "light", _POLL_S, settings={"camera": "camera-1", "make": "camera"}),
+        DeviceConfig("light-1", "light", "light", _POLL_S, settings={"camera": "camera-1"}),
     ]
     if _UPSD.exists() and _DUMMY.exists():
         ups = {"ups": "room", "port": start_upsd(processes, folder / "nut")}

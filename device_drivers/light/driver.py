@@ -63,7 +63,8 @@ class Light(Driver):
         return Observation(
             seen_s=self.clock.monotonic(),
             readings=readings,
-            identity=Identity(make=self.settings.make, model=self.settings.model),
+            # Lamps cannot be asked who they are; who tells of them can.
+            identity=Identity(make=self.settings.make, model=self.settings.model or self.settings.camera or _SENSOR),
             actions=description_of("light").actions if self.settings.switch else (),
             older=older,
         )

@@ -60,7 +60,7 @@ class Line(Driver):
         return Observation(
             seen_s=self.clock.monotonic(),
             readings=readings,
-            identity=Identity(make=given.provider, model=given.contract),
+            identity=Identity(make=given.provider or given.host, model=given.contract),  # a line cannot be asked
             actions=description_of("line").actions if given.url else (),
             older=older,
         )

@@ -49,7 +49,7 @@ class Probe(Driver):
         return Observation(
             seen_s=self.clock.monotonic(),
             readings=readings,
-            identity=Identity(make=self.settings.make, model=self.settings.model),
+            identity=Identity(make=self.settings.make or self.settings.host, model=self.settings.model),
         )
 
     @property

@@ -153,3 +153,7 @@ def test_pins_cost_nothing_when_there_is_only_a_camera(settings: dict[str, Any],
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert (ran.returncode, ran.stdout.strip()) == (0, str(int(carries))), ran.stderr
+
+
+def test_lamps_are_known_by_who_tells_of_them_when_nobody_says_what_they_are() -> None:
+    assert light_of(camera="camera-2").observe().identity.model == "camera-2"

@@ -48,3 +48,7 @@ def test_a_server_in_trouble_is_no_answer(equipment: EquipmentLoop) -> None:
     page.status = 503
     with pytest.raises(BadAnswer, match="503"):
         probe_of(page.port, path="/").observe()
+
+
+def test_what_is_probed_is_known_by_its_address_when_nobody_says_what_it_is(page_of_others: int) -> None:
+    assert probe_of(page_of_others).observe().identity.make == "127.0.0.1"
