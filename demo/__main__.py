@@ -168,6 +168,8 @@ def _plan_session(address: str, sites: Sequence[str]) -> None:
         "sites": list(sites[: _SESSION_ROOMS + 1]),
     }  # fmt: skip
     _ask(f"{address}/api/v1/sessions", wanted)
+    for site in sites[: _SESSION_ROOMS + 1]:  # each alone: for many at once none is measured so near to a session
+        _ask(f"{address}/api/v1/line-tests", {"sites": [site]})
     for site in sites[: _SESSION_ROOMS - 1]:  # in two rooms nobody has confirmed yet
         survey = survey_of(site)
         _ask(f"{address}/api/v1/sites/{site}/duty", {"name": survey["contact"], "phone": survey["phone"]})
