@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.room import RoomUnderTest
+from tests.counterparts.waiting import wait_for
 
 SIZES = {"wall": (1920, 1080), "phone": (390, 844), "small": (360, 640)}
 TITLES = {"vi": "Bản đồ", "en": "Map"}
@@ -110,6 +111,10 @@ def test_an_action_and_a_decision_work_without_javascript(
     page.goto(f"{fleet.address}/sites/38-1/devices/ups-1/actions/test.battery.start.quick")
     page.click("#do")
     expect(page.locator("article.command")).to_have_count(1)
+    wait_for(
+        lambda: page.reload() and page.locator("[data-state=succeeded]").count(), 20, "the battery is still tested"
+    )
+    fleet.wait_until("38-1", verdict="ready")
     page.goto(f"{fleet.address}/sites/38-1/duty")
     page.fill("input[name=name]", "Lê Thị B")
     page.click("#confirm")
