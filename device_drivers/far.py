@@ -1,7 +1,7 @@
 """Facts about the PC beside the agent's own box: it answers each connection with one line of JSON."""
 
 import socket
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -30,3 +30,14 @@ def ask(address: tuple[str, int], timeout_s: float, kind: type[T], what: str) ->
         return msgspec.json.decode(line, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadAnswer(f"{where}: {error}"[:200]) from error
+
+
+class Far(Generic[T]):
+    """One thing of that PC, which it tells of as `kind`; messages call it `what`."""
+
+    def __init__(self, kind: type[T], what: str, host: str, port: int, timeout_s: float) -> None:
+        self._kind, self._what, self._address, self._timeout_s = kind, what, (host, port), timeout_s
+
+    def facts(self) -> T:
+        """Ask once. Raises NotAnswering or BadAnswer."""
+        return ask(self._address, self._timeout_s, self._kind, self._what)

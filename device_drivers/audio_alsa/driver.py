@@ -6,11 +6,12 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from device_drivers.audio_alsa.alsa import Alsa
-from device_drivers.audio_alsa.facts import End, FarSound, OwnSound, Sound, Target
+from device_drivers.audio_alsa.facts import End, OwnSound, Sound, SoundFacts, Target
 from device_drivers.audio_alsa.level import measure
 from device_drivers.audio_alsa.pulse import Pulse
 from device_drivers.driver import Driver, Identity, Observation, Progress
 from device_drivers.errors import ActFailed, NotOffered
+from device_drivers.far import Far
 from device_drivers.registry import description_of
 from wire.messages import Params, Value
 from wire.times import Clock
@@ -54,7 +55,7 @@ class AudioAlsa(Driver):
         elif settings.host is None:
             microphone, speaker = settings.microphone or "Capture", settings.speaker or "Master"
             self._own = Alsa(settings.card, settings.pcm, microphone, speaker, timeout_s)
-        self._sound: Sound = self._own or FarSound(settings.host or "", settings.port, timeout_s)
+        self._sound: Sound = self._own or Far(SoundFacts, "sound of", settings.host or "", settings.port, timeout_s)
 
     def observe(self) -> Observation:
         """Both ends as readings."""

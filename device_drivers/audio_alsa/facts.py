@@ -4,8 +4,6 @@ from typing import Annotated, Literal, Protocol
 
 from msgspec import Meta, Struct
 
-from device_drivers.far import ask
-
 Percent = Annotated[float, Meta(ge=0, le=200)]
 Target = Literal["microphone", "speaker"]
 
@@ -48,14 +46,3 @@ class OwnSound(Sound, Protocol):
     def unmute(self, target: Target) -> None:
         """Take the mute off; whether it is off is asked afterwards. Raises DriverError."""
         ...
-
-
-class FarSound:
-    """Sound of the PC beside the agent's own box."""
-
-    def __init__(self, host: str, port: int, timeout_s: float) -> None:
-        self._address, self._timeout_s = (host, port), timeout_s
-
-    def facts(self) -> SoundFacts:
-        """Ask once. Raises NotAnswering or BadAnswer."""
-        return ask(self._address, self._timeout_s, SoundFacts, "sound of")

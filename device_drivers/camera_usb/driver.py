@@ -7,10 +7,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from device_drivers.camera_usb.facts import Camera, FarCamera
+from device_drivers.camera_usb.facts import Camera, CameraFacts
 from device_drivers.camera_usb.machine import OwnCamera
 from device_drivers.driver import Driver, Identity, Observation, Progress
 from device_drivers.errors import NotOffered
+from device_drivers.far import Far
 from device_drivers.frame import FrameNumbers
 from device_drivers.registry import description_of
 from wire.messages import Params, Value
@@ -42,7 +43,9 @@ class CameraUsb(Driver):
     def __init__(self, settings: CameraUsbSettings, clock: Clock) -> None:
         super().__init__(settings, clock)
         self._own = OwnCamera(settings.name, settings.node, settings.timeout_s) if settings.host is None else None
-        self._camera: Camera = self._own or FarCamera(settings.host or "", settings.port, settings.timeout_s)
+        self._camera: Camera = self._own or Far(
+            CameraFacts, "camera of", settings.host or "", settings.port, settings.timeout_s
+        )
         self._frame: tuple[FrameNumbers, float] | None = None
 
     def observe(self) -> Observation:

@@ -4,8 +4,6 @@ from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct
 
-from device_drivers.far import ask
-
 Text = Annotated[str, Meta(max_length=120)]
 
 
@@ -31,14 +29,3 @@ class Camera(Protocol):
     def facts(self) -> CameraFacts:
         """The facts of now. Raises DriverError."""
         ...
-
-
-class FarCamera:
-    """A camera of the PC beside the agent's own box."""
-
-    def __init__(self, host: str, port: int, timeout_s: float) -> None:
-        self._address, self._timeout_s = (host, port), timeout_s
-
-    def facts(self) -> CameraFacts:
-        """Ask once. Raises NotAnswering or BadAnswer."""
-        return ask(self._address, self._timeout_s, CameraFacts, "camera of")

@@ -9,6 +9,7 @@ from device_drivers.camera_usb.facts import CameraFacts
 from device_drivers.camera_usb.formats import Formats, formats_in
 from device_drivers.errors import ActFailed, BadAnswer, Misconfigured, NotAnswering
 from device_drivers.frame import FrameNumbers, numbers_of
+from device_drivers.hotplug import hear
 from device_drivers.programs import said_by
 
 try:
@@ -79,14 +80,8 @@ class OwnCamera:
 
     def watch(self, stop: Event, wake: Callable[[], None]) -> None:
         """Call `wake` when the kernel says that a camera came or went."""
-        if self._udev is None:
-            return
-        monitor = pyudev.Monitor.from_netlink(self._udev, source="kernel")
-        monitor.filter_by("video4linux")
-        monitor.start()
-        while not stop.is_set():
-            if monitor.poll(timeout=0.5) is not None:
-                wake()
+        if self._udev is not None:
+            hear(self._udev, ("video4linux",), stop, wake)
 
     def _found(self) -> tuple[str, dict[str, str]] | None:
         if self._node is not None and not self._node.startswith("/dev/"):

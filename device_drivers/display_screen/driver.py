@@ -7,10 +7,11 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from device_drivers.display_screen.description import INPUTS
-from device_drivers.display_screen.facts import FarScreen, Screen, seen
+from device_drivers.display_screen.facts import Screen, ScreenFacts, seen
 from device_drivers.display_screen.machine import OwnScreen
 from device_drivers.driver import Driver, Identity, Observation, Progress
 from device_drivers.errors import ActFailed, NotAnswering, NotOffered
+from device_drivers.far import Far
 from device_drivers.registry import description_of
 from wire.messages import Params, Value
 from wire.times import Clock
@@ -38,7 +39,9 @@ class DisplayScreen(Driver):
     def __init__(self, settings: ScreenSettings, clock: Clock) -> None:
         super().__init__(settings, clock)
         self._own = OwnScreen(settings.connector, settings.timeout_s) if settings.host is None else None
-        self._screen: Screen = self._own or FarScreen(settings.host or "", settings.port, settings.timeout_s)
+        self._screen: Screen = self._own or Far(
+            ScreenFacts, "screen of", settings.host or "", settings.port, settings.timeout_s
+        )
         self._can_switch: tuple[str, bool] | None = None
 
     def observe(self) -> Observation:

@@ -5,7 +5,6 @@ from typing import Annotated, Literal, Protocol
 from msgspec import Meta, Struct
 
 from device_drivers.errors import NotAnswering
-from device_drivers.far import ask
 
 Text = Annotated[str, Meta(max_length=120)]
 
@@ -29,17 +28,6 @@ class Screen(Protocol):
     def facts(self) -> ScreenFacts:
         """The facts of now. Raises DriverError."""
         ...
-
-
-class FarScreen:
-    """A screen of the PC beside the agent's own box."""
-
-    def __init__(self, host: str, port: int, timeout_s: float) -> None:
-        self._address, self._timeout_s = (host, port), timeout_s
-
-    def facts(self) -> ScreenFacts:
-        """Ask once. Raises NotAnswering or BadAnswer."""
-        return ask(self._address, self._timeout_s, ScreenFacts, "screen of")
 
 
 def seen(facts: ScreenFacts) -> ScreenFacts:

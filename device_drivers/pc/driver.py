@@ -10,7 +10,8 @@ from msgspec import Meta, Struct
 
 from device_drivers.driver import Driver, Identity, Observation, Progress
 from device_drivers.errors import ActFailed, NotOffered
-from device_drivers.pc.facts import FarMachine, Machine
+from device_drivers.far import Far
+from device_drivers.pc.facts import Facts, Machine
 from device_drivers.pc.machine import BOOT_ID, OwnMachine
 from device_drivers.registry import description_of
 from wire.description import ActionSpec
@@ -53,7 +54,7 @@ class Pc(Driver):
         self._own: OwnMachine | None = None
         if settings.host is None:
             self._own = OwnMachine(settings.processes, settings.disk, settings.time_url, clock)
-        self._machine: Machine = self._own or FarMachine(settings.host or "", settings.port, settings.timeout_s)
+        self._machine: Machine = self._own or Far(Facts, "PC", settings.host or "", settings.port, settings.timeout_s)
 
     def observe(self) -> Observation:
         """All facts as readings."""

@@ -4,8 +4,6 @@ from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct
 
-from device_drivers.far import ask
-
 Real = Annotated[float, Meta(ge=-1e18, le=1e18)]
 
 
@@ -36,14 +34,3 @@ class Machine(Protocol):
     def facts(self) -> Facts:
         """The facts of now. Raises DriverError."""
         ...
-
-
-class FarMachine:
-    """A PC beside the agent's own box: it answers each connection with one line of JSON, its `Facts`."""
-
-    def __init__(self, host: str, port: int, timeout_s: float) -> None:
-        self._address, self._timeout_s = (host, port), timeout_s
-
-    def facts(self) -> Facts:
-        """Ask once. Raises NotAnswering or BadAnswer."""
-        return ask(self._address, self._timeout_s, Facts, "PC")

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from device_drivers.hotplug import hear
 from device_drivers.pc.facts import Facts
 from wire.times import Clock
 
@@ -62,16 +63,8 @@ class OwnMachine:
 
     def watch(self, stop: Event, wake: Callable[[], None]) -> None:
         """Call `wake` when the kernel or udev says that a device came or went."""
-        if self._udev is None:
-            return
-        # The kernel's own events: a machine without a udev daemon has no others, one with it has them first.
-        monitor = pyudev.Monitor.from_netlink(self._udev, source="kernel")
-        for subsystem in _WATCHED:
-            monitor.filter_by(subsystem)
-        monitor.start()
-        while not stop.is_set():
-            if monitor.poll(timeout=0.5) is not None:
-                wake()
+        if self._udev is not None:
+            hear(self._udev, _WATCHED, stop, wake)
 
     def _conference_running(self) -> bool | None:
         if not self._processes:

@@ -11,9 +11,10 @@ from msgspec import Meta, Struct
 
 from device_drivers.driver import Driver, Identity, Observation, Progress
 from device_drivers.errors import ActFailed, Misconfigured, NotOffered
+from device_drivers.far import Far
 from device_drivers.registry import description_of
 from device_drivers.storage import manifest
-from device_drivers.storage.facts import Disk, FarDisk
+from device_drivers.storage.facts import Disk, DiskFacts
 from device_drivers.storage.folder import OwnDisk, recordings_in
 from device_drivers.storage.smart import Smart
 from wire.description import ActionSpec
@@ -61,7 +62,7 @@ class Storage(Driver):
             mount = Path(settings.mount) if settings.mount else None
             self._disk = OwnDisk(Path(settings.folder), mount, smart, clock)
         else:
-            self._disk = FarDisk(settings.host or "", settings.port, settings.timeout_s)
+            self._disk = Far(DiskFacts, "disk of", settings.host or "", settings.port, settings.timeout_s)
 
     def observe(self) -> Observation:
         """Facts as readings; free space also in hours of recording."""

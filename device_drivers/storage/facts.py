@@ -4,8 +4,6 @@ from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct
 
-from device_drivers.far import ask
-
 Real = Annotated[float, Meta(ge=0, le=1e18)]
 Text = Annotated[str, Meta(max_length=120)]
 
@@ -35,14 +33,3 @@ class Disk(Protocol):
     def facts(self) -> DiskFacts:
         """The facts of now. Raises DriverError."""
         ...
-
-
-class FarDisk:
-    """A disk in the PC beside the agent's own box."""
-
-    def __init__(self, host: str, port: int, timeout_s: float) -> None:
-        self._address, self._timeout_s = (host, port), timeout_s
-
-    def facts(self) -> DiskFacts:
-        """Ask once. Raises NotAnswering or BadAnswer."""
-        return ask(self._address, self._timeout_s, DiskFacts, "disk of")

@@ -50,11 +50,15 @@ class LineTestDesk:
         self._database, self._fleet, self._commands, self._clock = database, fleet, commands, clock
         self._stream, self._is_any_live, self._seconds = stream, is_any_live, seconds
         self._share = share
-        self.share_mbit_s = share * _hub_mbit_s(fleet)
         self.tickets = Tickets(self.share_mbit_s, clock)
         self._open: list[LineTest] = []
         self._lock = asyncio.Lock()
         self._begun_s: dict[str, float] = {}
+
+    @property
+    def share_mbit_s(self) -> float:
+        """What all tests together may take of each way."""
+        return self._share * _hub_mbit_s(self._fleet)
 
     async def load(self) -> None:
         """Take what waits from the database. What ran has lost its ticket and waits again."""
@@ -116,6 +120,8 @@ class LineTestDesk:
                 failing = True
 
     async def _look(self) -> None:
+        if not self._open:
+            return
         self._follow_the_hub()
         live = self._is_any_live()
         for test in [test for test in self._open if test.state is LineTestState.RUNNING]:
@@ -123,16 +129,16 @@ class LineTestDesk:
         waiting = self._waiting()
         if not waiting:
             return
-        running = [self._rate(test) for test in self._open if test.state is LineTestState.RUNNING]
-        rates = [self._rate(test) for test in waiting]
-        for test in admitted(waiting, running, rates, self.share_mbit_s, live):
+        share_mbit_s = self.share_mbit_s
+        running = [self._rate(test, share_mbit_s) for test in self._open if test.state is LineTestState.RUNNING]
+        rates = [self._rate(test, share_mbit_s) for test in waiting]
+        for test in admitted(waiting, running, rates, share_mbit_s, live):
             await self._begin(test)
 
     def _follow_the_hub(self) -> None:
         """Its line may be corrected while we run."""
-        share_mbit_s = self._share * _hub_mbit_s(self._fleet)
-        if share_mbit_s != self.share_mbit_s:
-            self.share_mbit_s = share_mbit_s
+        share_mbit_s = self.share_mbit_s
+        if share_mbit_s != self.tickets.down.mbit_s:
             self.tickets.down.limit(share_mbit_s)
             self.tickets.up.limit(share_mbit_s)
 
@@ -143,7 +149,7 @@ class LineTestDesk:
         if able is None:
             await self._end(test, LineTestState.FAILED, "no_line_device")
             return
-        ticket = self.tickets.issue(test.id, self._rate(test), self._seconds)
+        ticket = self.tickets.issue(test.id, self._rate(test, self.share_mbit_s), self._seconds)
         wish = Wish(_ACTION, {"ticket": ticket.secret}, "line test", test.one_room, by_centre=True)
         try:
             row = await self._commands.request(test.site, able.id, wish, by=test.by, origin="", key=None)
@@ -202,10 +208,10 @@ class LineTestDesk:
     def _waiting(self) -> list[LineTest]:
         return [test for test in self._open if test.state is LineTestState.WAITING]
 
-    def _rate(self, test: LineTest) -> float:
+    def _rate(self, test: LineTest, share_mbit_s: float) -> float:
         site = self._fleet.entries[test.site].site
         contract = max((rate for rate in (site.line_down_mbit_s, site.line_up_mbit_s) if rate), default=None)
-        return rate_of(contract, self.share_mbit_s)
+        return rate_of(contract, share_mbit_s)
 
 
 def _hub_mbit_s(fleet: Fleet) -> float:

@@ -101,7 +101,8 @@ class ProvisionDesk:
         """Set by itself what a profile says may be, outside sessions and the hour before them, once an hour at most."""
         while True:
             await asyncio.sleep(_MEND_EVERY_S)
-            for site, entry in list(self._fleet.entries.items()):
+            differing = [(site, entry) for site, entry in self._fleet.entries.items() if entry.kept.drift_since]
+            for site, entry in differing:
                 wanted = [drift for drift in entry.provisioning.drifts if drift.differs == "mend"]
                 steps = _steps(entry, wanted)
                 if steps and entry.room.present and self._may_mend(site):
