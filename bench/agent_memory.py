@@ -19,7 +19,8 @@ from demo.room import SimulatedRoom
 from demo.room_toml import room_toml
 from device_drivers.camera_usb.simulator import SimulatedUsbCamera
 from device_drivers.equipment import EquipmentLoop
-from edge_agent.config import BrokerConfig, DeviceConfig, RoomConfig
+from edge_agent.config import DeviceConfig, RoomConfig
+from tests.counterparts.identity import give_identity
 from tests.counterparts.waiting import listening
 
 _WARM_S, _MINUTE_S = 30, 60
@@ -65,9 +66,8 @@ def _measure(folder: Path, processes: Processes, equipment: EquipmentLoop) -> It
     for name in _AIMS_MB:
         chosen = tuple(device for device in devices if name not in small or device.id in small[name])
         config = folder / f"{name}.toml"
-        config.write_text(
-            room_toml(RoomConfig(name.replace("_", "-"), str(folder / name), BrokerConfig("127.0.0.1", port), chosen))
-        )
+        config.write_text(room_toml(RoomConfig(str(folder / name), chosen)))
+        give_identity(folder / name, name.replace("_", "-"), port)
         command = [sys.executable, "-c", _AGENT_OF_A_ROOM, "run", "--config", str(config)]
         agents[name] = psutil.Process(processes.start(name, command).pid)
     pause = threading.Event()

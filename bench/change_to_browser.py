@@ -18,6 +18,7 @@ from demo.broker import start_any
 from demo.processes import Processes, free_port
 from device_drivers.equipment import EquipmentLoop
 from tests.counterparts.fleet import FleetUnderTest
+from tests.counterparts.identity import give_identity
 from tests.counterparts.room import RoomUnderTest
 from tests.counterparts.waiting import listening, wait_for
 
@@ -48,6 +49,8 @@ def _measure(folder: Path, processes: Processes, equipment: EquipmentLoop) -> li
     rows = "".join(f"{site},,Site,commune,38-hub,19,105,5,5\n" for site in sites)
     fleet = FleetUnderTest(processes, port, folder / "server", rows)
     fleet.start()
+    for site in sites:
+        give_identity(folder / "rooms" / site, site, port)
     for number in range(_HOSTS):
         command = [
             sys.executable, "-m", "demo.rooms", "--broker-port", str(port), "--web-port", str(fleet.port),

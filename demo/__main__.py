@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -13,15 +14,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from demo import this_machine
-from demo.broker import start_any, start_embedded
+from demo.broker import mosquitto, start_as_configured, start_embedded
 from demo.faults import FAULTS
+from demo.identities import Ask, admit, codes_for
 from demo.processes import Processes, free_port, wait_listening
 from demo.story import story_of
 from demo.surveys import stage_of, survey_of
+from fleet_server.signing.keys import write_secret
 
 _DATA = Path(__file__).parent / "data" / "thanh-hoa"
 _HOSTS = 5
@@ -61,20 +65,36 @@ def main() -> int:
 
 def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
     sites = _sites(given.sites, folder)
-    broker_port = free_port()
-    start_broker = start_any if given.broker == "auto" else start_embedded
-    start_broker(processes, folder / "broker", broker_port)
     server = [sys.executable, "-m", "fleet_server.cli", "--folder", str(folder / "server")]
+    broker_port, inner_port = free_port(), free_port()
+    environment = {"DIEMCAU_PUBLIC_URL": f"http://127.0.0.1:{given.port}", "DIEMCAU_RENEWAL_SPREAD_S": "30"}
+    program = mosquitto() if given.broker == "auto" else None
+    if program is None:
+        inner_port = broker_port
+        start_embedded(processes, folder / "broker", broker_port)
+    else:
+        environment |= {"DIEMCAU_BROKER_TLS": "1", "DIEMCAU_ROOMS_BROKER": f"127.0.0.1:{broker_port}"}
+        told = [*server, "broker", "config", "--listen", "127.0.0.1"]
+        settings = environment | {"DIEMCAU_BROKER": f"127.0.0.1:{inner_port}"}
+        subprocess.run(told, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **settings})
+        start_as_configured(processes, program, folder / "server" / "broker" / "mosquitto.conf")
     for kind, file in (("sites", folder / "sites.csv"), ("map", _DATA / "schematic.geojson")):
         subprocess.run([*server, kind, "import", str(file)], check=True, stdout=subprocess.DEVNULL)
-    serve = [*server, "serve", "--port", str(given.port), "--broker", f"127.0.0.1:{broker_port}"]
-    processes.start("server", serve, {"DIEMCAU_PUBLIC_URL": f"http://127.0.0.1:{given.port}"})
+    serve = [*server, "serve", "--port", str(given.port), "--broker", f"127.0.0.1:{inner_port}"]
+    processes.start("server", serve, environment)
     # The equipment takes any free ports, so whoever has a port of his own must sit on it first.
     if not (wait_listening(broker_port, 20) and wait_listening(given.port, 30)):
         return _broken(processes, folder)
-    hosts = _start_rooms(processes, folder, broker_port, given.port, sites)
-    missing = this_machine.start(processes, folder, broker_port, given.port)
     address = f"http://127.0.0.1:{given.port}"
+    api = partial(_ask_api, address)
+    codes = codes_for(api, [*sites, this_machine.SITE])
+    write_secret(folder / "codes.json", json.dumps(codes).encode())
+    hosts = _start_rooms(processes, folder, broker_port, given.port, sites)
+    missing = this_machine.prepare(processes, folder, given.port)
+    enrolling = this_machine.enrol(folder, given.port, codes[this_machine.SITE])
+    if not _admitted(api, processes, len(codes)) or enrolling.wait(_READY_WITHIN_S) != 0:
+        return _broken(processes, folder)
+    this_machine.start(processes, folder)
     print(f"DiemCau: {address}", flush=True)
     if missing:
         print(f"Không có trên máy này / not on this machine: {', '.join(missing)}", flush=True)
@@ -140,10 +160,21 @@ def _start_rooms(
             str(web_port),
             "--folder",
             str(folder / "rooms"),
+            "--codes",
+            str(folder / "codes.json"),
         ]
         child = processes.start(f"rooms-{number}", [*command, *mine], talk=True)
         found |= dict.fromkeys(mine, child)
     return found
+
+
+def _admitted(api: Ask, processes: Processes, count: int) -> bool:
+    """Say yes to the rooms as they come, until all have come."""
+    until_s = time.monotonic() + _READY_WITHIN_S
+    while count > 0 and time.monotonic() < until_s and not processes.ended():
+        count -= admit(api)
+        time.sleep(0.1)
+    return count == 0
 
 
 def _alive(address: str, processes: Processes, count: int) -> bool:
@@ -173,6 +204,10 @@ def _plan_session(address: str, sites: Sequence[str]) -> None:
     for site in sites[: _SESSION_ROOMS - 1]:  # in two rooms nobody has confirmed yet
         survey = survey_of(site)
         _ask(f"{address}/api/v1/sites/{site}/duty", {"name": survey["contact"], "phone": survey["phone"]})
+
+
+def _ask_api(server: str, path: str, body: object | None = None) -> Any:
+    return _ask(f"{server}/api/v1{path}", body)
 
 
 def _ask(address: str, body: object | None = None, method: str | None = None) -> Any:

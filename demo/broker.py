@@ -1,4 +1,4 @@
-"""A broker for one machine: Mosquitto where it is installed, else the one that comes with the demo."""
+"""A broker for one machine: Mosquitto where it is installed, as a province would run it; else rumqttd on loopback."""
 
 import os
 import shutil
@@ -54,6 +54,11 @@ def start_any(processes: Processes, folder: Path, port: int) -> bool:
         return False
     start_mosquitto(processes, program, folder, port)
     return True
+
+
+def start_as_configured(processes: Processes, program: str, config: Path) -> None:
+    """Mosquitto with the files that `diemcau-server broker config` has written."""
+    processes.start("broker", [program, "-c", str(config)])
 
 
 def start_mosquitto(processes: Processes, program: str, folder: Path, port: int) -> "subprocess.Popen[bytes]":

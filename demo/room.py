@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from demo.line import Line
 from device_drivers.audio_alsa.simulator import SimulatedSound
@@ -21,7 +22,8 @@ from device_drivers.snmp import objects
 from device_drivers.snmp.simulator import SimulatedAgent
 from device_drivers.storage.simulator import SimulatedDisk
 from device_drivers.ups_nut.simulator import SimulatedUps
-from edge_agent.config import BrokerConfig, DeviceConfig, Feed, RoomConfig
+from edge_agent.config import DeviceConfig, Feed, RoomConfig
+from edge_agent.identity import FOLDER, IdentityKeeper, save_new
 from wire.description import Role
 
 _CAMERAS = (
@@ -56,7 +58,7 @@ class SimulatedRoom:
         self, site: str, broker_port: int, folder: Path, poll_s: float | None = None, web_port: int | None = None
     ) -> None:
         """`web_port`: of the server, where the room's line may be measured."""
-        self.site, self._folder = site, folder
+        self.site, self.folder = site, folder / site
         chance = Random(site)
         self.pc, self.camera, self.ups, self.line = SimulatedPc(), SimulatedCamera(), SimulatedUps(), Line(broker_port)
         self.camera.make, self.camera.model, self.camera.firmware = chance.choice(_CAMERAS)
@@ -128,6 +130,15 @@ class SimulatedRoom:
             await self.uplink.plug_in()
             self.probe.url = f"http://127.0.0.1:{self.uplink.port}"
 
+    def reach_centre_by_line(self) -> None:
+        """The identity was given for the broker; this room's way there is its line, which can be cut."""
+        keeper = IdentityKeeper(self.folder / FOLDER)
+        keeper.close()
+        at = self.line.settings()
+        save_new(
+            self.folder / FOLDER, replace(keeper.identity, broker_host=at["host"], broker_port=at["port"])
+        )  # fmt: skip
+
     def lights(self, on: bool) -> None:
         """The lamps burn out, or new ones are put in: sensor and camera see it."""
         self.light.burn_out(not on)
@@ -145,9 +156,7 @@ class SimulatedRoom:
         ]
         names = {device.id for device, settings in told if settings is not None}
         return RoomConfig(
-            site=self.site,
-            folder=str(self._folder / self.site),
-            broker=BrokerConfig(**self.line.settings()),
+            folder=str(self.folder),
             devices=tuple(
                 DeviceConfig(device.id, device.role, device.driver, self._poll_s, 8.0, settings)
                 for device, settings in told

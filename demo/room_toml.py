@@ -7,11 +7,7 @@ from edge_agent.config import RoomConfig
 
 def room_toml(config: RoomConfig) -> str:
     """The file that `edge_agent.config.load` reads back as this configuration."""
-    broker = config.broker
-    lines = [
-        f"site = {json.dumps(config.site)}", f"folder = {json.dumps(config.folder)}",
-        "[broker]", f"host = {json.dumps(broker.host)}", f"port = {broker.port}",
-    ]  # fmt: skip
+    lines = [f"folder = {json.dumps(config.folder)}"]
     for device in config.devices:
         lines += [
             "[[devices]]", f'id = "{device.id}"', f'role = "{device.role}"', f'driver = "{device.driver}"',

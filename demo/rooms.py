@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 from demo.faults import play
+from demo.identities import enrol_all
 from demo.room import SimulatedRoom
 from device_drivers.equipment import EquipmentLoop
 from edge_agent.agent import Agent
@@ -22,6 +23,7 @@ def main() -> int:
     parser.add_argument("--broker-port", type=int, required=True)
     parser.add_argument("--web-port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--codes", type=Path, help="a file of codes by site, for rooms that have no identity yet")
     parser.add_argument("sites", nargs="+")
     given = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -38,9 +40,12 @@ def main() -> int:
         equipment.run(room.plug_in())
     agents = []
     threading.Thread(target=_listen, args=(rooms, equipment), daemon=True).start()
+    if given.codes is not None:
+        enrol_all(list(rooms.values()), f"http://127.0.0.1:{given.web_port}", json.loads(given.codes.read_text()))
     for room in rooms.values():
         if stop.is_set():
             break
+        room.reach_centre_by_line()
         agent = Agent(room.config())
         agent.start()
         agents.append(agent)

@@ -5,12 +5,13 @@ import json
 import os
 import pwd
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 from demo.processes import Processes, free_port
 from demo.room_toml import room_toml
-from edge_agent.config import BrokerConfig, DeviceConfig, RoomConfig
+from edge_agent.config import DeviceConfig, RoomConfig
 
 SITE = "this-machine"
 _POLL_S = 5.0
@@ -29,8 +30,8 @@ ups.status: OL CHRG
 """
 
 
-def start(processes: Processes, folder: Path, broker_port: int, server_port: int) -> list[str]:
-    """Start the room's agent and what it can watch; the names of what could not be had here."""
+def prepare(processes: Processes, folder: Path, server_port: int) -> list[str]:
+    """Start what the room's agent can watch, and say so in its room.toml; the names of what could not be had here."""
     missing = []
     own = {
         "processes": ["python", "python3", Path(sys.executable).name], "disk": str(folder),
@@ -55,11 +56,28 @@ def start(processes: Processes, folder: Path, broker_port: int, server_port: int
         devices.append(DeviceConfig("camera-1", "camera", "camera_onvif", _POLL_S, settings=camera))
     else:
         missing.append("ipycam + ffmpeg")
-    config = RoomConfig(SITE, str(folder / "agent"), BrokerConfig("127.0.0.1", broker_port), tuple(devices))
-    room = folder / "room.toml"
-    room.write_text(room_toml(config))
-    processes.start("agent", [sys.executable, "-m", "edge_agent.cli", "run", "--config", str(room)])
+    config = RoomConfig(str(folder / "agent"), tuple(devices))
+    _room_file(folder).write_text(room_toml(config))
     return missing
+
+
+def enrol(folder: Path, server_port: int, code: str) -> "subprocess.Popen[bytes]":
+    """Bring the code, as a technician would; the process ends once the machine is accepted."""
+    command = [*_agent("enrol", folder), "--server", f"http://127.0.0.1:{server_port}", "--code", code]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+
+def start(processes: Processes, folder: Path) -> None:
+    """Start the room's agent."""
+    processes.start("agent", _agent("run", folder))
+
+
+def _agent(command: str, folder: Path) -> list[str]:
+    return [sys.executable, "-m", "edge_agent.cli", command, "--config", str(_room_file(folder))]
+
+
+def _room_file(folder: Path) -> Path:
+    return folder / "room.toml"
 
 
 def start_upsd(processes: Processes, folder: Path) -> int:

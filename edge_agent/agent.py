@@ -10,26 +10,27 @@ from typing import Any
 
 import msgspec
 
+from edge_agent.admission import Admission
+from edge_agent.clock_trust import ClockTrust
 from edge_agent.commands import Commands
 from edge_agent.config import RoomConfig
 from edge_agent.devices import Devices
 from edge_agent.discovery import discover, unknown_of
 from edge_agent.documents import Documents
+from edge_agent.identity import FOLDER, IdentityKeeper
 from edge_agent.journal import Journal
 from edge_agent.link import RoomLink
 from edge_agent.log import RoomLog
 from edge_agent.poller import Poller
-from edge_agent.reporter import DEFAULT_INTERVAL_S, Reporter
+from edge_agent.renewal import Renewals
+from edge_agent.reporter import Reporter
 from edge_agent.room import View, happenings
 from edge_agent.store import Store
 from edge_agent.supervisor import Supervisor
-from wire.codec import decode
-from wire.errors import WireError
 from wire.ids import uuid7
-from wire.messages import Ack, Command, Config
+from wire.messages import Ack, Certificate, Command, Config
 from wire.mqtt import Received
 from wire.times import Clock, SystemClock
-from wire.topics import parse
 
 log = logging.getLogger("diemcau.agent")
 
@@ -41,9 +42,11 @@ class Agent:
     """Watches and serves one room until it is stopped."""
 
     def __init__(self, config: RoomConfig, clock: Clock | None = None) -> None:
+        """Raises NotEnrolled, StoreBroken."""
         self._config = config
         self._clock = clock or SystemClock()
         folder = Path(config.folder)
+        self._keeper = IdentityKeeper(folder / FOLDER)
         self._store = Store(folder)
         self._documents = Documents(folder)
         self._log = RoomLog(self._store, self._clock)
@@ -52,12 +55,16 @@ class Agent:
         self._poller = Poller()
         self.devices = Devices(config, self._journal, self._clock, self._supervisor, self._poller, self._found)
         boot_id = uuid7()
-        self._link = RoomLink(config, boot_id, version("diemcau"), lambda: self._reporter.connected())
-        self._reporter = Reporter(self.devices, self._link, self._log, boot_id, config.revision, self._clock)
-        self._commands = Commands(self.devices, self._journal, self._log, self._clock)
+        self._link = RoomLink(self._keeper, boot_id, version("diemcau"), lambda: self._reporter.connected())
+        self._trust = ClockTrust(self._clock)
+        self._reporter = Reporter(
+            self.devices, self._link, self._log, boot_id, config.revision, self._clock, self._trust.asked
+        )
+        self._commands = Commands(self.devices, self._journal, self._log, self._clock, self._trust)
+        self.admission = Admission(self._keeper, boot_id, self._log, self._clock)
+        self._renewals = Renewals(self._keeper, self._link, self._clock)
         self._wanted: tuple[Config, float] | None = None
         """What the centre wants, and when it was last put in force."""
-        self.unreadable = 0
 
     def start(self) -> None:
         """Settle what the last life left open, then begin."""
@@ -65,12 +72,13 @@ class Agent:
         self._poller.start()
         self.devices.start()
         if (kept := self._documents.get("config")) is not None:
-            self._take_config(_read_config(kept))
+            self._take_kept(kept)
         self._commands.settle()
         start = self._supervisor.start
         start("inbox", self._read_inbox)
         start("reporter", self._reporter.run)
         start("link", self._link.run)
+        start("renewal", self._renewals.run)
         if self._config.discovery.every_s:
             start("discovery", self._discover)
 
@@ -83,6 +91,7 @@ class Agent:
         if left:
             log.warning("threads_left names=%s", ",".join(left))
         self._documents.close()
+        self._keeper.close()
         self._store.close()
         return left
 
@@ -109,24 +118,26 @@ class Agent:
             except queue.Empty:
                 self._look_at_secrets()
                 continue
-            try:
-                self._take(received)
-            except WireError as error:
-                self.unreadable += 1
-                log.warning("message_unreadable topic=%s error=%s", received.topic[:120], error)
+            self._take(received)
             self._link.acknowledge(received)
             self._reporter.wake()
 
     def _take(self, received: Received) -> None:
-        message = decode(parse(received.topic)[1], received.payload)
+        message = self.admission.let_in(received)
         if isinstance(message, Command):
             self._commands.take(message)
         elif isinstance(message, Ack):
+            self._trust.answered(message.through, message.at)
+            if not self._trust.is_measured:  # the answer came too late to say what time it is: ask once more
+                self._log.event("clock_asked")
             self._log.acknowledged(message)
             self._reporter.acknowledged()
         elif isinstance(message, Config):
             self._documents.put("config", msgspec.to_builtins(message))
+            self._keeper.pin(message.signing_keys, message.at)
             self._take_config(message)
+        elif isinstance(message, Certificate):
+            self._renewals.answered(message)
 
     def _look_at_secrets(self) -> None:
         """A secret may be put into the room after the device that needs it, or be changed."""
@@ -138,16 +149,16 @@ class Agent:
         self._reporter.interval_s = config.interval_s
         self._reporter.config_revision = config.revision
         self._commands.proved = config.proved
+        self._renewals.told(config)
         self.devices.want(config.devices, self._refused)
+
+    def _take_kept(self, kept: dict[str, Any]) -> None:
+        """The configuration as it was kept; one of another version is as good as none, and comes again."""
+        try:
+            self._take_config(msgspec.convert(kept, Config))
+        except msgspec.ValidationError as error:
+            log.warning("config_not_kept error=%s", error)
 
     def _refused(self, device: str, reason: str) -> None:
         log.warning("device_refused device=%s reason=%s", device, reason)
         self._log.event("device_refused", device, reason=reason)
-
-
-def _read_config(kept: dict[str, Any]) -> Config:
-    """The configuration as it was kept; one of another version is as good as none, and comes again from the broker."""
-    try:
-        return msgspec.convert(kept, Config)
-    except msgspec.ValidationError:
-        return Config("0" * 16, DEFAULT_INTERVAL_S)

@@ -1,4 +1,4 @@
-"""diemcau-agent: run, check, discover, describe."""
+"""diemcau-agent: enrol, run, check, discover, describe."""
 
 import argparse
 import logging
@@ -35,6 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--config", type=Path, required=True, help="path of room.toml")
+    enrol = commands.add_parser("enrol", help="get this machine's identity from the centre")
+    enrol.add_argument("--config", type=Path, required=True, help="path of room.toml")
+    enrol.add_argument("--server", required=True, help="the centre's address, as the sheet gives it")
+    enrol.add_argument("--code", required=True, help="the code on the sheet; it can be used once")
+    enrol.add_argument("--fingerprint", help="of the centre's key, as the sheet gives it; asked for where not given")
     describe = commands.add_parser("describe", help="list drivers, readings and actions")
     describe.add_argument("--json", action="store_true", help="as JSON, for programs")
     look = commands.add_parser("discover", help="look for equipment; no credential is sent")
@@ -53,6 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from edge_agent.discover_cli import discover_and_print
 
             return discover_and_print(given.config, given.write, given.lang)
+        if given.command == "enrol":
+            from edge_agent.enrol_cli import enrol_and_print
+
+            return enrol_and_print(given.config, given.server, given.code, given.fingerprint, given.lang)
         return _run(given.config) if given.command == "run" else _check(given.config, given.lang)
     except AgentError as error:
         print(f"diemcau-agent: {error}", file=sys.stderr)

@@ -5,6 +5,7 @@ import queue
 from collections.abc import Mapping
 
 from device_drivers.errors import DriverError
+from edge_agent.clock_trust import MAY_DIFFER_S, ClockTrust
 from edge_agent.devices import Devices
 from edge_agent.journal import Journal
 from edge_agent.log import RoomLog
@@ -14,19 +15,26 @@ from wire.times import Clock
 
 log = logging.getLogger("diemcau.commands")
 
-_CLOCKS_DIFFER_S = 60.0
-
 
 class Commands:
     """At most once, always accounted for."""
 
-    def __init__(self, devices: Devices, journal: Journal, room_log: RoomLog, clock: Clock) -> None:
+    def __init__(
+        self, devices: Devices, journal: Journal, room_log: RoomLog, clock: Clock, trust: ClockTrust
+    ) -> None:  # fmt: skip
         self._devices, self._journal, self._log, self._clock = devices, journal, room_log, clock
+        self._trust = trust
         self.proved: Mapping[str, tuple[str, ...]] = {}
         """Device -> those of its actions that need proof and were proved, as the centre's profiles say."""
 
     def take(self, command: Command) -> None:
-        """Answer one command. A second copy of an id is answered by the journal, never executed."""
+        """Answer one command. A second copy of an id is answered by the journal, never executed.
+
+        Before the centre has answered us once nobody knows what time it is: the command is left, and comes again.
+        """
+        if not self._trust.is_measured:
+            log.info("command_waits id=%s until the clock is measured", command.id)
+            return
         refusal = self._refusal(command)
         if refusal is not None:
             if self._journal.refuse(command, *refusal):
@@ -56,7 +64,7 @@ class Commands:
 
     def _refusal(self, command: Command) -> tuple[str, Params] | None:
         now = self._clock.now()
-        if (command.not_before - now).total_seconds() > _CLOCKS_DIFFER_S:
+        if not self._trust.is_trusted() or (command.not_before - now).total_seconds() > MAY_DIFFER_S:
             return "clock_untrusted", {}
         if now > command.expires_at:
             return "expired", {}

@@ -1,4 +1,4 @@
-"""room.toml: what the room is, where the centre is, which devices there are. Every error names file, line and key."""
+"""room.toml: which devices there are, what feeds them. Every error names file, line and key."""
 
 import os
 import re
@@ -16,19 +16,9 @@ from device_drivers.errors import Misconfigured
 from edge_agent.errors import WrongConfiguration
 from wire.codec import revision_of
 from wire.description import Name, Role
-from wire.ids import DeviceId, SiteId
+from wire.ids import DeviceId
 
 _MAX_BYTES = 262_144
-
-
-class BrokerConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """The broker of the centre."""
-
-    host: Annotated[str, Meta(min_length=1, max_length=253)]
-    port: Annotated[int, Meta(ge=1, le=65535)] = 8883
-    username: Annotated[str, Meta(max_length=64)] | None = None
-    password: Annotated[str, Meta(max_length=256)] | None = None
-    ca_file: str | None = None
 
 
 class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,10 +57,9 @@ class Discovery(Struct, frozen=True, forbid_unknown_fields=True):
 class RoomConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """A whole room.toml."""
 
-    site: SiteId
     folder: Annotated[str, Meta(min_length=1)]
-    broker: BrokerConfig
-    devices: Annotated[tuple[DeviceConfig, ...], Meta(min_length=1, max_length=64)]
+    """Of the agent's own files: its identity, its journal and its log."""
+    devices: Annotated[tuple[DeviceConfig, ...], Meta(max_length=64)] = ()
     power: Annotated[tuple[Feed, ...], Meta(max_length=64)] = ()
     discovery: Discovery = Discovery()
 

@@ -2,7 +2,9 @@
 
 AgentError
 ├── WrongConfiguration   room.toml says something that cannot be: file, line, key and what would be right
-└── StoreBroken          the agent's own files cannot be read or written
+├── StoreBroken          the agent's own files cannot be read or written
+├── NotEnrolled          the agent has no identity yet
+└── EnrolmentFailed      the centre has not given it one, and why
 """
 
 
@@ -16,3 +18,11 @@ class WrongConfiguration(AgentError):
 
 class StoreBroken(AgentError):
     """The agent's own store is damaged or out of reach."""
+
+
+class NotEnrolled(AgentError):
+    """There is no identity."""
+
+
+class EnrolmentFailed(AgentError):
+    """No identity could be had."""

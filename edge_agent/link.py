@@ -4,10 +4,10 @@ import queue
 from collections.abc import Callable
 from threading import Event
 
-from edge_agent.config import RoomConfig
+from edge_agent.identity import IdentityKeeper
 from wire.codec import encode
-from wire.messages import REPORT_EXPIRY_S, About, LogBatch, Message, Presence, Report
-from wire.mqtt import Broker, MqttSession, Received, Will
+from wire.messages import REPORT_EXPIRY_S, About, LogBatch, Message, Presence, Renewal, Report
+from wire.mqtt import MqttSession, Received, Will
 from wire.topics import Said, one_room, topic_of
 
 WILL_DELAY_S = 10
@@ -16,18 +16,18 @@ WILL_DELAY_S = 10
 class RoomLink:
     """Publishes for one room. `inbox` holds what the room was told; when it is full the broker keeps the rest."""
 
-    def __init__(self, config: RoomConfig, boot_id: str, version: str, connected: Callable[[], None]) -> None:
-        self._site, self._boot_id, self._version = config.site, boot_id, version
+    def __init__(self, keeper: IdentityKeeper, boot_id: str, version: str, connected: Callable[[], None]) -> None:
+        self._keeper = keeper
+        self._site, self._boot_id, self._version = keeper.identity.site, boot_id, version
         self.inbox: queue.Queue[Received] = queue.Queue(maxsize=500)
         self._on_connected = connected
-        broker = config.broker
         lost = encode(Presence("lost", version, boot_id))
         self._session = MqttSession(
-            Broker(broker.host, broker.port, config.site, broker.username, broker.password, broker.ca_file),
-            one_room(config.site),
+            keeper.broker,
+            one_room(self._site),
             receive=self.inbox.put_nowait,
             connected=self._changed,
-            will=Will(topic_of(config.site, Said.PRESENCE), lost, WILL_DELAY_S),
+            will=Will(topic_of(self._site, Said.PRESENCE), lost, WILL_DELAY_S),
         )
 
     @property
@@ -59,12 +59,21 @@ class RoomLink:
         """Publish entries of the log."""
         return self._say(batch)
 
+    def say_renewal(self, renewal: Renewal) -> bool:
+        """Ask for the next certificate."""
+        return self._say(renewal)
+
+    def reconnect(self) -> None:
+        """Leave and come back, with the identity as it is then."""
+        self._session.reconnect()
+
     def acknowledge(self, received: Received) -> None:
         """Tell the broker that this is stored, or done with."""
         self._session.acknowledge((received,))
 
     def _changed(self, up: bool) -> None:
         if up:
+            self._keeper.connected()
             self._say(Presence("online", self._version, self._boot_id), retain=True)
             self._on_connected()
 

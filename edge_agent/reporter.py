@@ -28,7 +28,10 @@ class Reporter:
         boot_id: str,
         config_revision: str,
         clock: Clock,
+        asking: Callable[[int], None],
     ) -> None:
+        """`asking` is told the last number of each batch of the log that goes out."""
+        self._asking = asking
         self._devices, self._link, self._log = devices, link, log
         self._boot_id, self._clock = boot_id, clock
         self.config_revision = config_revision
@@ -87,8 +90,10 @@ class Reporter:
                 self._seq, self._sent = report.seq, (report, now_s)
         if self._log_sent_s is None or now_s - self._log_sent_s >= _LOG_AGAIN_S:
             batch = self._log.batch()
-            if batch is not None and self._link.say_log(batch):
-                self._log_sent_s = now_s
+            if batch is not None:
+                self._asking(batch.entries[-1].n)
+                if self._link.say_log(batch):
+                    self._log_sent_s = now_s
 
     def _is_due(self, report: Report, now_s: float) -> bool:
         if self._sent is None:

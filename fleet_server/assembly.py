@@ -5,6 +5,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 import uvicorn
@@ -14,10 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from firmware_profiles.loader import blueprints, catalogue_of
 from firmware_profiles.schema import Blueprint
 from fleet_server.api.application import application
+from fleet_server.authority.files import AuthorityFiles
+from fleet_server.broker.mosquitto import SERVER_NAME
 from fleet_server.commands.deadlines import Deadlines
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.config import Settings
 from fleet_server.domain.provisioning import Fit, proved_of
+from fleet_server.identities.desk import IdentityDesk
 from fleet_server.ingest.loop import Ingest
 from fleet_server.line_tests.desk import LineTestDesk
 from fleet_server.line_tests.echo import Echo
@@ -28,12 +32,14 @@ from fleet_server.rollout.provision import ProvisionDesk
 from fleet_server.server import Server
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.duty import DutyDesk
+from fleet_server.signing.process import signer_of
 from fleet_server.state.fleet import Fleet
 from fleet_server.state.timers import Timers
 from fleet_server.store.database import Database
-from wire.codec import revision_of
+from wire.codec import config_revision
 from wire.ids import uuid7
 from wire.messages import Config, DesiredDevice
+from wire.mqtt import Broker, Tls
 from wire.times import Clock, SystemClock
 
 log = logging.getLogger("diemcau.server")
@@ -57,13 +63,18 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     await fleet.load()
     await duty.load()
     await sessions.load()
-    link = FleetLink(settings)
+    signer = await asyncio.to_thread(signer_of, settings.keys_folder, settings.signer_socket)
+    authority = await asyncio.to_thread(AuthorityFiles, settings.authority_folder, clock.now())
+    broker = partial(_broker_of, settings, authority)
+    link = FleetLink(broker, signer)
     commands = CommandDesk(database, fleet, link, stream, clock, sessions.is_live)
     ingest = Ingest(link, fleet, database, stream, clock)
     line_tests = LineTestDesk(
         database, fleet, commands, stream, clock, sessions.is_any_live, settings.line_test_share, settings.line_test_s
     )
     await line_tests.load()
+    identities = IdentityDesk(database, fleet, link, stream, clock, settings, authority, broker)
+    await identities.load()
     rollout = RolloutDesk(database, fleet, stream, clock, settings)
     provision = ProvisionDesk(database, fleet, commands, sessions, stream, clock)
     await rollout.load()
@@ -82,6 +93,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         line_tests,
         rollout,
         provision,
+        identities,
+        signer,
     )
     work: list[Callable[[], Awaitable[None]]] = [
         ingest.run,
@@ -90,6 +103,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         line_tests.run,
         provision.run,
         provision.mend,
+        identities.run,
         lambda: _tell_config(server),
         lambda: _notice_sites(server),
     ]
@@ -109,18 +123,22 @@ async def serve(settings: Settings) -> None:
     """The whole server until SIGTERM or SIGINT. Raises OSError when the port is taken."""
     async with running(settings) as server:
         app: FastAPI = application(server)
-        web = uvicorn.Server(
-            uvicorn.Config(
-                app, host=settings.host, port=settings.port, log_level="warning", access_log=False,
-                server_header=False, timeout_graceful_shutdown=2, h11_max_incomplete_event_size=32_768,
-            )
+        config = uvicorn.Config(
+            app, host=settings.host, port=settings.port, log_level="warning", access_log=False,
+            server_header=False, timeout_graceful_shutdown=2, h11_max_incomplete_event_size=32_768,
         )  # fmt: skip
+        if settings.web_tls:
+            authority = server.identities.authority
+            config.ssl_certfile, key = authority.service("web", settings.names, authority.issuing)
+            config.ssl_keyfile = str(key)
+        web = uvicorn.Server(config)
         line = _listening(settings)
         address = line.getsockname()
+        scheme = "https" if settings.web_tls else "http"
         echo, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: Echo(server.clock), local_addr=(settings.echo_host, settings.echo_port)
         )
-        log.info("listening address=http://%s:%d", *address[:2])
+        log.info("listening address=%s://%s:%d", scheme, *address[:2])
         try:
             await web.serve(sockets=[line])
         finally:
@@ -152,23 +170,39 @@ async def _tell_config(server: Server) -> None:
     """Tell a room how it should be: on each new connection, and when something of it changes. The broker keeps it for
     rooms that are away."""
     breaks = -1
-    told: dict[str, tuple[tuple[Fit, ...], tuple[DesiredDevice, ...]]] = {}
+    told: dict[str, tuple[tuple[Fit, ...], tuple[DesiredDevice, ...], str]] = {}
     while True:
         if server.link.breaks != breaks:
             breaks, told = server.link.breaks, {}
+        issuing = server.identities.authority.issuing_name
         for site, entry in server.fleet.entries.items() if server.link.is_connected else ():
-            rests_on = (entry.fits, server.rollout.desired.get(site, ()))
-            if told.get(site) == rests_on:
+            rests_on = (entry.fits, server.rollout.desired.get(site, ()), issuing)
+            if told.get(site) == rests_on or (blueprint := blueprints().get(entry.site.kind)) is None:
                 continue
-            if (blueprint := blueprints().get(entry.site.kind)) is not None:
+            if server.link.say_config(_config_of(server, site, blueprint, *rests_on)):
                 told[site] = rests_on
-                server.link.say_config(site, _config_of(blueprint, *rests_on))
         await asyncio.sleep(_CONFIG_EVERY_S)
 
 
-def _config_of(blueprint: Blueprint, fits: Sequence[Fit], desired: tuple[DesiredDevice, ...]) -> Config:
-    wanted = Config("0" * 16, blueprint.report_interval_s, desired, proved_of(fits))
-    return msgspec.structs.replace(wanted, revision=revision_of(wanted))
+def _config_of(
+    server: Server, site: str, blueprint: Blueprint, fits: Sequence[Fit], desired: tuple[DesiredDevice, ...],
+    issuing: str,
+) -> Config:  # fmt: skip
+    keys, spread_s = server.signer.public_keys, server.settings.renewal_spread_s
+    wanted = Config(
+        site, "0" * 16, server.clock.now(), blueprint.report_interval_s, desired, proved_of(fits), keys, issuing,
+        spread_s,
+    )  # fmt: skip
+    return msgspec.structs.replace(wanted, revision=config_revision(wanted))
+
+
+def _broker_of(settings: Settings, authority: AuthorityFiles) -> Broker:
+    """How we reach the broker: by its inner door, with the certificate that opens it."""
+    tls = None
+    if settings.broker_tls:
+        certificate, key = authority.service(SERVER_NAME, (), authority.centre)
+        tls = Tls(authority.trusted_by_rooms, str(certificate), str(key))
+    return Broker(settings.broker_host, settings.broker_port, SERVER_NAME, tls)
 
 
 async def _notice_sites(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""diemcau-server: serve, sites import, map import, profiles check."""
+"""diemcau-server: serve, sites and map import, profiles check, enrol, broker config, authority, keys, signer."""
 
 import argparse
 import asyncio
@@ -34,6 +34,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check.add_argument("--drivers", type=Path, help="what `diemcau-agent describe --json` printed on another machine")
     schema = profiles.add_parser("schema", help="print the JSON Schema of a file, for editors")
     schema.add_argument("form", choices=("family", "site"))
+    enrol = commands.add_parser("enrol", help="a code for a machine of a site")
+    enrol.add_argument("site")
+    enrol.add_argument("--sheet", type=Path, help="write a sheet to print (HTML)")
+    broker = commands.add_parser("broker", help="the broker's files").add_subparsers(dest="act", required=True)
+    config = broker.add_parser("config", help="write Mosquitto's configuration, access and revocation lists")
+    config.add_argument("--listen", default="0.0.0.0", help="address of the door for rooms")
+    for name, text in (("authority", "that issues rooms' certificates"), ("keys", "that sign what rooms are told")):
+        group = commands.add_parser(name, help=text).add_subparsers(dest="act", required=True)
+        group.add_parser("rotate", help="the next one takes over")
+    signer = commands.add_parser("signer", help="hold the signing keys in a process of its own, until SIGTERM")
+    signer.add_argument("--socket", type=Path, required=True, help="Unix socket to listen on")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -52,6 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if given.command == "profiles":
             return _profiles(settings, given)
+        if given.command in ("enrol", "broker", "authority", "keys", "signer"):
+            from fleet_server import trust_cli
+
+            getattr(trust_cli, given.command)(settings, given)
+            return 0
         taken = _import_sites(settings, given.file) if given.command == "sites" else _import_map(settings, given.file)
         print(taken)
     except FleetError as error:

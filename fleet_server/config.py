@@ -18,9 +18,20 @@ class Settings(Struct, frozen=True):
     port: int = 8080
     broker_host: str = "127.0.0.1"
     broker_port: int = 1883
-    broker_username: str | None = None
-    broker_password: str | None = None
-    broker_ca_file: str | None = None
+    broker_tls: bool = False
+    """TLS 1.3, with a certificate of our own authority; without it the broker must be on this machine."""
+    broker_files: Path | None = None
+    """Where the broker's files are written; a folder of our own where none is given."""
+    rooms_broker: tuple[str, int] | None = None
+    """Where rooms reach the broker; where we do, when nothing else is said."""
+    names: tuple[str, ...] = ("localhost", "127.0.0.1")
+    """By which names and addresses rooms reach the broker and us: what stands in our certificates."""
+    web_tls: bool = False
+    """Pages and API by HTTPS, with a certificate of our own authority."""
+    signer_socket: Path | None = None
+    """Where the signing process listens; the keys are files of ours where none is given."""
+    renewal_spread_s: float = 21_600.0
+    """Over which time rooms come for new certificates when the authority is replaced."""
     database_url: str | None = None
     timezone: str = "Asia/Ho_Chi_Minh"
     public_url: str | None = None
@@ -37,6 +48,26 @@ class Settings(Struct, frozen=True):
     def database(self) -> str:
         """The SQLAlchemy URL; SQLite in our folder where none is given."""
         return self.database_url or f"sqlite:///{self.folder / 'fleet.db'}"
+
+    @property
+    def authority_folder(self) -> Path:
+        """Of the authorities and our own certificates."""
+        return self.folder / "authority"
+
+    @property
+    def keys_folder(self) -> Path:
+        """Of the keys that sign what rooms are told."""
+        return self.folder / "keys"
+
+    @property
+    def broker_folder(self) -> Path:
+        """Of the broker's configuration and lists."""
+        return self.broker_files or self.folder / "broker"
+
+    @property
+    def broker_of_rooms(self) -> tuple[str, int]:
+        """Host and port of the broker for rooms."""
+        return self.rooms_broker or (self.broker_host, self.broker_port)
 
     @property
     def profiles_folder(self) -> Path:
@@ -56,6 +87,9 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
     listen = host or env.get("DIEMCAU_HOST", "127.0.0.1")
     try:
         loopback = listen == "localhost" or ipaddress.ip_address(listen).is_loopback
+        rooms_host, _, rooms_port = env.get("DIEMCAU_ROOMS_BROKER", "").rpartition(":")
+        rooms_broker = (rooms_host, int(rooms_port)) if rooms_host else None
+        spread_s = min(max(float(env.get("DIEMCAU_RENEWAL_SPREAD_S", "21600")), 0.0), 864_000.0)
         numbers = int(broker_port), port or int(env.get("DIEMCAU_PORT", "8080"))
         echo_port = int(env.get("DIEMCAU_ECHO_PORT", numbers[1]))
         share = min(max(float(env.get("DIEMCAU_LINE_TEST_SHARE", "0.5")), 0.01), 1.0)
@@ -64,17 +98,30 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
         raise WrongSettings("settings.not_a_number_or_address", detail=str(error)) from error
     if not loopback:
         raise WrongSettings("settings.loopback_only", host=listen)
-    password_file = env.get("DIEMCAU_BROKER_PASSWORD_FILE")
-    try:
-        password = Path(password_file).read_text().strip() if password_file else env.get("DIEMCAU_BROKER_PASSWORD")
-    except OSError as error:
-        raise WrongSettings("settings.secret_unreadable", file=password_file, detail=error.strerror) from error
+    broker_tls = env.get("DIEMCAU_BROKER_TLS", "") not in ("", "0")
+    if not broker_tls and not _is_loopback(broker_host or "127.0.0.1"):
+        raise WrongSettings("settings.broker_needs_tls", host=broker_host)
+    files, signer = env.get("DIEMCAU_BROKER_FILES"), env.get("DIEMCAU_SIGNER")
     return Settings(
         folder=folder or Path(env.get("DIEMCAU_FOLDER", "var")), host=listen, port=numbers[1],
         broker_host=broker_host or "127.0.0.1", broker_port=numbers[0],
-        broker_username=env.get("DIEMCAU_BROKER_USERNAME"), broker_password=password,
-        broker_ca_file=env.get("DIEMCAU_BROKER_CA_FILE"), database_url=env.get("DIEMCAU_DATABASE_URL"),
+        broker_tls=broker_tls, broker_files=Path(files) if files else None, rooms_broker=rooms_broker,
+        names=_names(env.get("DIEMCAU_NAMES", "")), web_tls=env.get("DIEMCAU_WEB_TLS", "") not in ("", "0"),
+        signer_socket=Path(signer) if signer else None, renewal_spread_s=spread_s,
+        database_url=env.get("DIEMCAU_DATABASE_URL"),
         public_url=(env.get("DIEMCAU_PUBLIC_URL") or "").rstrip("/") or None,
         echo_host=env.get("DIEMCAU_ECHO_HOST", listen), echo_port=echo_port,
         line_test_share=share, line_test_s=test_s,
     )  # fmt: skip
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Without doubles, in order; the machine itself is always among them."""
+    return tuple(dict.fromkeys([*(name.strip() for name in text.split(",") if name.strip()), "localhost", "127.0.0.1"]))

@@ -5,6 +5,7 @@ FleetError
 ├── Invalid        the request cannot be meant so
 ├── Conflict       it cannot be done now; the reason says what must change first
 ├── BadFile        an imported file has errors; every one of them is named
+├── SignerGone     the signing process does not answer, or will not sign this
 └── WrongSettings  the server cannot start like this
 """
 
@@ -48,3 +49,9 @@ class BadFile(FleetError):
 
 class WrongSettings(FleetError):
     """The server cannot start like this."""
+
+
+class SignerGone(FleetError):
+    """Nobody signs what we would say."""
+
+    status = 503

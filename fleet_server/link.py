@@ -1,17 +1,20 @@
 """The server's end of the wire: paho's thread on one side, the event loop on the other. Only this file crosses."""
 
 import asyncio
+import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 
-from fleet_server.config import Settings
-from wire.codec import encode
-from wire.messages import Ack, Command, Config
+from fleet_server.errors import SignerGone
+from wire.messages import Ack, Certificate, Command, Config
 from wire.mqtt import Broker, MqttSession, Received
+from wire.signing import Signer, signed
 from wire.topics import ALL_ROOMS, topic_of
 
+log = logging.getLogger("diemcau.link")
+
 MOST_UNACKNOWLEDGED = 4_000
-CLIENT_ID = "fleet-server"
 _BUSY, _LINGER_S = 64, 0.1
 """After a batch so large the next may gather for so long: a room's newer report then spares us its older one."""
 
@@ -19,7 +22,8 @@ _BUSY, _LINGER_S = 64, 0.1
 class FleetLink:
     """Messages in batches for the loop; publishing from the loop. At most so many wait unacknowledged."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, broker: Callable[[], Broker], signer: Signer) -> None:
+        self._signer, self._is_mute = signer, False
         self._waiting: deque[Received] = deque()
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -29,15 +33,12 @@ class FleetLink:
         self.breaks = 0
         """How often the connection was lost or came up; each is a reason to learn anew."""
         self._session = MqttSession(
-            Broker(
-                settings.broker_host, settings.broker_port, CLIENT_ID, settings.broker_username,
-                settings.broker_password, settings.broker_ca_file,
-            ),
+            broker,
             ALL_ROOMS,
             receive=self._receive,
             connected=self._changed,
             most_unacknowledged=MOST_UNACKNOWLEDGED,
-        )  # fmt: skip
+        )
         self._thread = threading.Thread(target=self._session.run, args=(self._stop,), name="link", daemon=True)
 
     @property
@@ -75,17 +76,29 @@ class FleetLink:
         """Tell the broker that these are stored."""
         self._session.acknowledge(stored)
 
-    def say_ack(self, site: str, ack: Ack) -> bool:
-        """Tell a room what has been committed."""
-        return self._session.publish(topic_of(site, Ack.kind), encode(ack))
+    def say(
+        self, told: Ack | Command | Config | Certificate, *, retain: bool = False, expiry_s: int | None = None
+    ) -> bool:
+        """Sign and send; False when there is no connection, or nobody who signs."""
+        if not self._session.is_connected:
+            return False
+        try:
+            payload = signed(self._signer, told)
+        except SignerGone as error:
+            if not self._is_mute:
+                log.error("nothing_signed error=%s", error)
+            self._is_mute = True
+            return False
+        self._is_mute = False
+        return self._session.publish(topic_of(told.site, told.kind), payload, retain=retain, expiry_s=expiry_s)
 
-    def say_command(self, site: str, command: Command, expires_in_s: int) -> bool:
+    def say_command(self, command: Command, expires_in_s: int) -> bool:
         """Send a command; never retained, and the broker drops it when it has run out."""
-        return self._session.publish(topic_of(site, Command.kind), encode(command), expiry_s=max(1, expires_in_s))
+        return self.say(command, expiry_s=max(1, expires_in_s))
 
-    def say_config(self, site: str, config: Config) -> bool:
-        """Tell a room how it should be."""
-        return self._session.publish(topic_of(site, Config.kind), encode(config), retain=True)
+    def say_config(self, config: Config) -> bool:
+        """Tell a room how it should be; the broker keeps it for one that is away."""
+        return self.say(config, retain=True)
 
     def _receive(self, received: Received) -> None:
         self._waiting.append(received)

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.config import Settings
+from fleet_server.identities.desk import IdentityDesk
 from fleet_server.ingest.loop import Ingest
 from fleet_server.line_tests.desk import LineTestDesk
 from fleet_server.link import FleetLink
@@ -14,6 +15,7 @@ from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.duty import DutyDesk
 from fleet_server.state.fleet import Fleet
 from fleet_server.store.database import Database
+from wire.signing import Signer
 from wire.times import Clock
 
 
@@ -33,3 +35,5 @@ class Server(Struct, frozen=True):
     line_tests: LineTestDesk
     rollout: RolloutDesk
     provision: ProvisionDesk
+    identities: IdentityDesk
+    signer: Signer

@@ -2,19 +2,19 @@
 
 import hashlib
 from itertools import pairwise
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import msgspec
 
 from wire.errors import TooLarge, Unreadable
-from wire.messages import About, Ack, Command, Config, LogBatch, Message, Presence, Report
+from wire.messages import About, Config, LogBatch, Message, Report
 from wire.topics import Kind
 
 MAX_MESSAGE_BYTES = 65_536
 MAX_READINGS = 512
 
 _DECODERS: dict[Kind, msgspec.json.Decoder[Message]] = {
-    message.kind: msgspec.json.Decoder(message) for message in (Presence, About, Report, LogBatch, Ack, Command, Config)
+    message.kind: msgspec.json.Decoder(message) for message in get_args(Message)
 }
 _ENCODER = msgspec.json.Encoder()
 _M = TypeVar("_M", bound=Message)
@@ -57,6 +57,12 @@ def decode_as(message: type[_M], payload: bytes) -> _M:
 def revision_of(parts: object) -> str:
     """A short hash that changes when the parts do; equal parts give equal revisions on every machine."""
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()[:16]
+
+
+def config_revision(config: Config) -> str:
+    """The revision of what a configuration says, whenever and to whom it is said."""
+    told = msgspec.structs.asdict(config)
+    return revision_of({name: value for name, value in told.items() if name not in ("revision", "at", "site")})
 
 
 def _bound_report(report: Report) -> None:

@@ -3,7 +3,12 @@
 WireError
 ├── Unreadable       bytes that are not a message of the contract
 ├── TooLarge         a message beyond the bounds of the contract
-└── UnknownTopic     a topic that the contract does not have
+├── UnknownTopic     a topic that the contract does not have
+└── NotAuthentic     what a room is told, but not by its centre
+    ├── Unsigned         it bears no signature
+    ├── UnknownKey       signed by a key that the room has not pinned
+    ├── WrongSignature   changed after it was signed
+    └── NotForUs         said by the centre, but to another site, to another life of the agent, or long ago
 """
 
 
@@ -29,3 +34,37 @@ class UnknownTopic(WireError):
     """The topic is not one of ours."""
 
     key = "wire.unknown_topic"
+
+
+class NotAuthentic(WireError):
+    """The centre has not said this."""
+
+    key = "wire.not_authentic"
+
+
+class Unsigned(NotAuthentic):
+    """There is no signature."""
+
+    key = "wire.unsigned"
+
+
+class UnknownKey(NotAuthentic):
+    """The key that signed is not one of those pinned."""
+
+    key = "wire.unknown_key"
+
+
+class WrongSignature(NotAuthentic):
+    """The bytes are not those that were signed."""
+
+    key = "wire.wrong_signature"
+
+
+class NotForUs(NotAuthentic):
+    """The centre has said it, but not to us as we are now; `reason` says how."""
+
+    key = "wire.not_for_us"
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason

@@ -1,4 +1,4 @@
-"""The seven messages of the contract. Field names are the words of the field; times are aware and in UTC."""
+"""The messages of the contract. Field names are the words of the field; times are aware and in UTC."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta, Struct, field
 
 from wire.description import ActionSpec, Name, ReadingSpec, Role
-from wire.ids import DeviceId, Uuid
+from wire.ids import DeviceId, SiteId, Uuid
 from wire.topics import Kind, Said, Told
 
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -17,6 +17,12 @@ Seconds = Annotated[float, Meta(ge=0, le=4e9)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Value = Annotated[float, Meta(ge=-1e18, le=1e18)] | bool | Long | None
 Params = Annotated[dict[Name, Value], Meta(max_length=16)]
+
+PublicKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+"""32 bytes in base64."""
+
+Pem = Annotated[str, Meta(max_length=16_000)]
+"""Certificates or a request, as text (RFC 7468)."""
 
 DeviceState = Literal[
     "ok",
@@ -159,19 +165,27 @@ class LogBatch(Struct, frozen=True):
 
 
 class Ack(Struct, frozen=True):
-    """The server has committed the room's log through this entry."""
+    """The server has committed the room's log through this entry.
+
+    A signed answer to what the room has just said is also what the room measures its clock by: `at` lies between its
+    question and this answer.
+    """
 
     kind: ClassVar[Kind] = Told.ACK
+    site: SiteId
     log_id: Uuid
     through: Count
+    at: Moment
     schema: Literal[1] = 1
 
 
 class Command(Struct, frozen=True):
-    """One request to one device."""
+    """One request to one device, for the life of the agent that `boot_id` names and at most `LONGEST_COMMAND_S`."""
 
     kind: ClassVar[Kind] = Told.COMMAND
     id: Uuid
+    site: SiteId
+    boot_id: Uuid
     device: DeviceId
     action: Name
     params: Params
@@ -201,15 +215,50 @@ class Config(Struct, frozen=True):
     """What the room should be like; the report repeats the revision once it is in force."""
 
     kind: ClassVar[Kind] = Told.CONFIG
+    site: SiteId
     revision: Revision
+    at: Moment
+    """When it was said: an older one never replaces a newer."""
     interval_s: Annotated[float, Meta(ge=1, le=3600)]
     devices: Annotated[tuple[DesiredDevice, ...], Meta(max_length=64)] = ()
     proved: Annotated[dict[DeviceId, Annotated[tuple[Name, ...], Meta(max_length=64)]], Meta(max_length=64)] = {}
     """Of the actions that need proof, those that the profiles say were proved on the model."""
+    signing_keys: Annotated[tuple[PublicKey, ...], Meta(max_length=2)] = ()
+    """The keys to pin from now on: the one that signs and the one that will sign next."""
+    authority: Short = ""
+    """The one that issues certificates now: whoever has one of another asks for a new one, spread over some time."""
+    renewal_spread_s: Annotated[float, Meta(ge=0, le=864_000)] = 0.0
     schema: Literal[1] = 1
 
+
+class Renewal(Struct, frozen=True):
+    """The room asks for its next certificate; it has made the key itself."""
+
+    kind: ClassVar[Kind] = Said.RENEWAL
+    id: Uuid
+    request: Pem
+    schema: Literal[1] = 1
+
+
+class Certificate(Struct, frozen=True):
+    """The answer: the certificate, and all authorities to trust from now on."""
+
+    kind: ClassVar[Kind] = Told.CERTIFICATE
+    site: SiteId
+    renewal: Uuid
+    at: Moment
+    certificate: Pem
+    authority: Short
+    """Name of the one that issued it."""
+    renew_after: Moment
+    authorities: Pem
+    schema: Literal[1] = 1
+
+
+LONGEST_COMMAND_S = 300
+"""From `not_before` to `expires_at` of a command; a room refuses one that would live longer."""
 
 REPORT_EXPIRY_S = 86_400
 """Message expiry of a report, a day: what is left of it tells the server how long the report waited at the broker."""
 
-Message = Presence | About | Report | LogBatch | Ack | Command | Config
+Message = Presence | About | Report | LogBatch | Renewal | Ack | Command | Config | Certificate

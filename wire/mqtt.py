@@ -31,16 +31,31 @@ _BURST = 64
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 
 
+class Tls(Struct, frozen=True):
+    """TLS 1.3 in which both sides prove themselves."""
+
+    authorities: str
+    """PEM of those whose word about the broker counts."""
+    certificate_file: str
+    key_file: str
+
+
+def tls_context(tls: Tls) -> ssl.SSLContext:
+    """TLS as both ends use it. Raises OSError, ssl.SSLError among them."""
+    context = ssl.create_default_context(cadata=tls.authorities)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(tls.certificate_file, tls.key_file)
+    return context
+
+
 class Broker(Struct, frozen=True):
     """Where the broker is, and who we are to it."""
 
     host: str
     port: int
     client_id: str
-    username: str | None = None
-    password: str | None = None
-    ca_file: str | None = None
-    """With it the connection is TLS 1.3 and the broker must prove itself."""
+    tls: Tls | None = None
+    """None only for a broker on the same machine."""
     keepalive_s: int = 20
 
 
@@ -66,19 +81,22 @@ class Received(Struct, frozen=True, gc=False):
 class MqttSession:
     """A connection that comes back. `run` is called by one thread; `publish` by any.
 
+    `broker` is asked anew before each connection, for the identity may have been renewed.
+
     `receive` and `connected` are called by the running thread and must only hand on.
     """
 
     def __init__(
         self,
-        broker: Broker,
+        broker: Callable[[], Broker],
         subscription: str,
         receive: Callable[[Received], None],
         connected: Callable[[bool], None],
         will: Will | None = None,
         most_unacknowledged: int = 100,
     ) -> None:
-        self._broker, self._subscription, self._will = broker, subscription, will
+        self._broker_now, self._subscription, self._will = broker, subscription, will
+        self._broker = broker()
         self._receive, self._connected = receive, connected
         self._most_unacknowledged = most_unacknowledged
         self._client: paho.Client | None = None
@@ -136,7 +154,11 @@ class MqttSession:
 
     def _one_connection(self, stop: threading.Event, beat: Callable[[], None]) -> str:
         """Serve one connection to its end. The reason when it never came up, else nothing."""
-        client = self._new_client()
+        try:
+            self._broker = self._broker_now()
+            client = self._new_client()
+        except (OSError, ValueError) as error:
+            return f"the identity cannot be used ({type(error).__name__}: {error})"
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = _SESSION_S
         properties.ReceiveMaximum = self._most_unacknowledged
@@ -193,12 +215,8 @@ class MqttSession:
         )  # fmt: skip
         client.max_inflight_messages_set(self._most_unacknowledged)
         client.connect_timeout = 10
-        if self._broker.username is not None:
-            client.username_pw_set(self._broker.username, self._broker.password)
-        if self._broker.ca_file is not None:
-            context = ssl.create_default_context(cafile=self._broker.ca_file)
-            context.minimum_version = ssl.TLSVersion.TLSv1_3
-            client.tls_set_context(context)
+        if (tls := self._broker.tls) is not None:
+            client.tls_set_context(tls_context(tls))
         if self._will is not None:
             delay = Properties(PacketTypes.WILLMESSAGE)
             delay.WillDelayInterval = self._will.delay_s

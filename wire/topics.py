@@ -21,6 +21,7 @@ class Said(StrEnum):
     ABOUT = "about"
     REPORT = "report"
     LOG = "log"
+    RENEWAL = "renewal"
 
 
 class Told(StrEnum):
@@ -29,6 +30,7 @@ class Told(StrEnum):
     ACK = "ack"
     COMMAND = "command"
     CONFIG = "config"
+    CERTIFICATE = "certificate"
 
 
 Kind = Said | Told

@@ -77,10 +77,14 @@ class CommandDesk:
     async def send(self, row: CommandRow) -> None:
         """Send a command, for the first time or again. A room that is away gets it once back, if in time."""
         left_s = (row.expires_at - self._clock.now()).total_seconds()
+        entry = self._fleet.entries.get(row.site)
+        if left_s <= 0 or entry is None or not entry.boots.now:
+            return  # before we know the agent's epoch nothing is signed for it
         command = Command(
-            row.id, row.device, row.action, row.params, row.requested_at, row.expires_at, row.requested_by
-        )
-        if left_s <= 0 or not self._link.say_command(row.site, command, int(left_s)):
+            row.id, row.site, entry.boots.now, row.device, row.action, row.params, row.requested_at, row.expires_at,
+            row.requested_by,
+        )  # fmt: skip
+        if not self._link.say_command(command, int(left_s)):
             return
         if row.state is State.REQUESTED:
             await self.step(row.id, State.SENT, "sent")

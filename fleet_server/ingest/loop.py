@@ -86,14 +86,15 @@ class Ingest:
                             advanced = commands.advance(db, entry.command, step, site)
                             if advanced:
                                 told.append((site, entry.command, str(advanced[1])))
-                    acks[site] = Ack(logged.log_id, logs.through(db, site, logged.log_id))
+                    through = logs.through(db, site, logged.log_id)
+                    acks[site] = Ack(site, logged.log_id, through, self._clock.now())
 
             if rows or intake.logs:
                 await self._database.write(commit)
             self._fleet.replace(intake.entries.values())
         self._link.acknowledge(batch)
-        for site, ack in acks.items():
-            self._link.say_ack(site, ack)
+        for ack in acks.values():
+            self._link.say(ack)
         for site, command, state in told:
             self._stream.publish("command", site, id=command, state=state)
         for site in {site for site, _ in intake.logs}:
@@ -110,6 +111,9 @@ class Ingest:
                 continue
             if site not in self._fleet.entries or not isinstance(kind, Said):
                 self._count("ingest.unknown_site", received.topic, None)
+                continue
+            if site in self._fleet.barred:
+                self._count("ingest.revoked", received.topic, None)
                 continue
             together[kind, site].append(received)
         return [(kind, site, messages) for (kind, site), messages in together.items()]

@@ -1,8 +1,9 @@
 """The newest state of every site, judged. Only `replace` changes it, after the change has been committed."""
 
 import asyncio
+import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -10,6 +11,7 @@ from msgspec import Struct
 from firmware_profiles.catalogue import Catalogue
 from firmware_profiles.loader import blueprints
 from fleet_server.domain.checks import checks
+from fleet_server.domain.identities import Boots, boots_after
 from fleet_server.domain.provisioning import Fit, Kept, Provisioning, fits_of, provisioning_of
 from fleet_server.domain.readiness import NEVER, Judgement, Plan, Room, Verdict, judge, plan_of
 from fleet_server.live.stream import Stream
@@ -17,8 +19,13 @@ from fleet_server.store.database import Database
 from fleet_server.store.sites import SiteRow, StateRow, all_sites, all_states, save_states
 from wire.codec import decode_as
 from wire.errors import WireError
-from wire.messages import About, Report
+from wire.messages import About, Renewal, Report
 from wire.times import Clock
+
+log = logging.getLogger("diemcau.state")
+
+T = TypeVar("T")
+_MOST_RENEWALS = 5_000
 
 
 class SiteEntry(Struct, frozen=True, gc=False):
@@ -33,6 +40,7 @@ class SiteEntry(Struct, frozen=True, gc=False):
     fits: tuple[Fit, ...] = ()
     provisioning: Provisioning = Provisioning()
     kept: Kept = Kept()
+    boots: Boots = Boots()
     about_raw: bytes | None = None
     report_raw: bytes | None = None
 
@@ -58,6 +66,10 @@ class Fleet:
         self.learning_until = 0.0
         self.moved: set[str] = set()
         """Sites that were judged since the timers last looked."""
+        self.barred: set[str] = set()
+        """Sites whose identity was revoked: whoever still speaks in their name is not heard."""
+        self.renewals: asyncio.Queue[tuple[str, Renewal]] = asyncio.Queue(_MOST_RENEWALS)
+        """Rooms that ask for their next certificate; one that is not taken asks again."""
         self.timer_moved = asyncio.Event()
 
     def now(self) -> float:
@@ -127,6 +139,22 @@ class Fleet:
         )
         return msgspec.structs.replace(entry, provisioning=provisioning, kept=kept)
 
+    def with_boot(self, entry: SiteEntry, boot_id: str, *, retained: bool) -> SiteEntry:
+        """The entry once this life of its agent has been heard. What the broker retained is no news of who speaks now,
+        but better than nothing after our own start."""
+        if retained and entry.boots.now:
+            return entry
+        boots = boots_after(entry.boots, boot_id, self.now())
+        if boots.cloned_at is not None and entry.boots.cloned_at is None:
+            log.warning("identity_cloned site=%s boots=%s,%s", entry.site.id, entry.boots.now, boot_id)
+        return msgspec.structs.replace(entry, boots=boots)
+
+    def drop(self, site: str) -> None:
+        """The site is no more. The caller holds the lock."""
+        self.entries.pop(site, None)
+        self.moved.discard(site)
+        self._stream.publish("site", site, closed=True)
+
     def replace(self, entries: Iterable[SiteEntry]) -> None:
         """Put committed entries in place and tell the stream what a reader could see."""
         for entry in entries:
@@ -152,7 +180,8 @@ class Fleet:
         blank = SiteEntry(
             row, Room(present=False), plan, Judgement(Verdict.OFFLINE, (), NEVER),
             Verdict(state.verdict) if state else Verdict.OFFLINE, state.since / 1000 if state else self.now(),
-            fits, kept=_kept(state.kept) if state else Kept(),
+            fits, kept=_stored(Kept, state.kept) if state else Kept(),
+            boots=_stored(Boots, state.boots) if state else Boots(),
             about_raw=state.about if state else None, report_raw=state.report if state else None,
         )  # fmt: skip
         return self.judged(msgspec.structs.replace(blank, room=room), room)
@@ -191,6 +220,7 @@ def state_row(entry: SiteEntry) -> StateRow:
         entry.site.id, entry.room.present, entry.about_raw, entry.report_raw,
         round(received_at * 1000) if received_at is not None else None, str(entry.verdict), round(entry.since * 1000),
         msgspec.json.encode(entry.kept) if entry.kept != Kept() else None,
+        msgspec.json.encode(entry.boots) if entry.boots != Boots() else None,
     )  # fmt: skip
 
 
@@ -205,14 +235,22 @@ def _visible(entry: SiteEntry) -> Any:
     checks_seen = [(check.check, check.device, check.outcome, check.key) for check in entry.judgement.checks]
     report = entry.room.report
     readings = [(d.id, d.state, [(r.key, r.value) for r in d.readings]) for d in report.devices] if report else None
-    return entry.verdict, entry.provisioning, entry.plan.about_revision, checks_seen, readings
+    return (
+        entry.verdict,
+        entry.boots.cloned_at is None,
+        entry.provisioning,
+        entry.plan.about_revision,
+        checks_seen,
+        readings,
+    )
 
 
-def _kept(raw: bytes | None) -> Kept:
+def _stored(kind: type[T], raw: bytes | None) -> T:
+    """What the server remembers; of a later version that this one cannot read, nothing: it is asked again."""
     try:
-        return msgspec.json.decode(raw, type=Kept) if raw is not None else Kept()
+        return msgspec.json.decode(raw, type=kind) if raw is not None else kind()
     except msgspec.MsgspecError:
-        return Kept()  # of a later version: what is accepted is asked again
+        return kind()
 
 
 def _read(message: Any, raw: bytes | None) -> Any:

@@ -35,11 +35,21 @@ class StateRow(Struct, frozen=True):
     since: int
     kept: bytes | None = None
     """What is remembered of its provisioning, as JSON."""
+    boots: bytes | None = None
+    """Which lives of its agent were heard, as JSON."""
 
 
 def all_sites(db: Connection) -> list[SiteRow]:
-    """Every site, by id."""
-    return [SiteRow(*row) for row in db.execute(select(sites).order_by(sites.c.id))]
+    """Every site that has not been closed, by id."""
+    columns = [sites.c[name] for name in SiteRow.__struct_fields__]
+    return [
+        SiteRow(*row) for row in db.execute(select(*columns).where(sites.c.closed_at.is_(None)).order_by(sites.c.id))
+    ]
+
+
+def close_site(db: Connection, site: str, at_ms: int) -> None:
+    """The site is no more; what it was stays on record, and importing it again opens it again."""
+    db.execute(update(sites).where(sites.c.id == site).values(closed_at=at_ms))
 
 
 def all_states(db: Connection) -> list[StateRow]:
@@ -53,7 +63,7 @@ def replace_sites(db: Connection, rows: Sequence[SiteRow]) -> tuple[int, int]:
     for row in rows:
         values = {field: getattr(row, field) for field in row.__struct_fields__}
         if row.id in known:
-            db.execute(update(sites).where(sites.c.id == row.id).values(values))
+            db.execute(update(sites).where(sites.c.id == row.id).values(values | {"closed_at": None}))
         else:
             db.execute(insert(sites).values(values))
     again = sum(row.id in known for row in rows)

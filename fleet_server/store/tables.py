@@ -27,6 +27,7 @@ sites = Table(
     Column("lon", Float, nullable=False),
     Column("line_down_mbit_s", Float),
     Column("line_up_mbit_s", Float),
+    Column("closed_at", BigInteger),
 )  # fmt: skip
 
 site_state = Table(
@@ -39,6 +40,7 @@ site_state = Table(
     Column("verdict", String(16), nullable=False),
     Column("since", BigInteger, nullable=False),
     Column("kept", LargeBinary),
+    Column("boots", LargeBinary),
 )  # fmt: skip
 
 log_positions = Table(
@@ -194,4 +196,39 @@ duties = Table(
     Column("phone", String(40), nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("until", BigInteger, nullable=False),
+)  # fmt: skip
+
+enrolments = Table(
+    "enrolments", metadata,
+    Column("id", String(36), primary_key=True),
+    Column("site", ForeignKey("sites.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("code_hash", String(64), nullable=False, unique=True),
+    Column("asked_by", String(120), nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("machine", String(120), nullable=False),
+    Column("claimed_from", String(64), nullable=False),
+    Column("claimed_at", BigInteger),
+    Column("request", Text, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("sealing_key", String(64), nullable=False),
+    Column("token_hash", String(64), nullable=False),
+    Column("decided_by", String(120), nullable=False),
+    Column("decided_at", BigInteger),
+    Index("enrolments_open", "state"),
+)  # fmt: skip
+
+certificates = Table(
+    "certificates", metadata,
+    Column("serial", String(40), primary_key=True),
+    Column("site", ForeignKey("sites.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("authority", String(64), nullable=False),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("not_after", BigInteger, nullable=False),
+    Column("asked", String(36), nullable=False, unique=True),
+    Column("pem", Text, nullable=False),
+    Column("revoked_at", BigInteger),
+    Column("revoked_by", String(120), nullable=False),
+    Column("reason", String(500), nullable=False),
 )  # fmt: skip

@@ -20,7 +20,7 @@ class End:
         self.answer = True
         self.stop = threading.Event()
         self.session = MqttSession(
-            Broker("127.0.0.1", port, name, keepalive_s=5), subscription, self._take, self.changes.append, will
+            lambda: Broker("127.0.0.1", port, name, keepalive_s=5), subscription, self._take, self.changes.append, will
         )
         self.thread = threading.Thread(target=self.session.run, args=(self.stop,))
         self.thread.start()
@@ -114,7 +114,7 @@ def test_the_will_is_said_after_its_delay_when_a_client_is_gone_without_a_word(e
     code = (
         "import sys, time, threading\n"
         "from wire.mqtt import *\n"
-        "s = MqttSession(Broker('127.0.0.1', int(sys.argv[1]), 'mortal'), 'none', print, print,"
+        "s = MqttSession(lambda: Broker('127.0.0.1', int(sys.argv[1]), 'mortal'), 'none', print, print,"
         " Will('will/x', b'gone', 1))\n"
         "s.run(threading.Event())\n"
     )

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from demo.processes import Processes, free_port
+from tests.counterparts.identity import give_keys
 from tests.counterparts.waiting import wait_for
 
 SITES = """\
@@ -29,6 +30,7 @@ class FleetUnderTest:
         self.address = f"http://127.0.0.1:{self.port}"
         self._command = [sys.executable, "-m", "fleet_server.cli", "--folder", str(folder)]
         folder.mkdir(parents=True, exist_ok=True)
+        give_keys(folder)
         self.import_sites(SITES + more_sites)
         self.client = httpx.Client(base_url=f"{self.address}/api/v1", timeout=10)
         self.child: subprocess.Popen[bytes] | None = None

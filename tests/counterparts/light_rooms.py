@@ -12,12 +12,15 @@ from paho.mqtt.enums import CallbackAPIVersion
 from device_drivers.errors import ActFailed, DriverError
 from device_drivers.line.stream import Centre
 from device_drivers.registry import description_of
+from tests.counterparts.identity import PUBLIC
 from wire.codec import decode, encode, revision_of
 from wire.ids import uuid7
 from wire.messages import About, Ack, Command, DeviceAbout, LogBatch, Message, Params, Presence, StepEntry
+from wire.signing import PinnedKeys
 from wire.topics import one_room, parse, topic_of
 
 _AGAIN_S = 2.0
+_KEYS = PinnedKeys(PUBLIC)
 _LINE = description_of("line")
 
 
@@ -77,7 +80,7 @@ class LightRooms:
 
     def _hear(self, _client: Any, _data: Any, message: Any) -> None:
         site, kind = parse(message.topic)
-        told = decode(kind, message.payload)
+        told = decode(kind, _KEYS.open(kind, bytes(message.payload)))
         if isinstance(told, Ack):
             if told.log_id == self._logs[site].log_id:
                 self._logs[site].through = told.through

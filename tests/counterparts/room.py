@@ -5,6 +5,8 @@ from pathlib import Path
 from demo.room import SimulatedRoom
 from device_drivers.equipment import EquipmentLoop
 from edge_agent.agent import Agent
+from edge_agent.identity import FOLDER
+from tests.counterparts.identity import give_identity
 
 
 class RoomUnderTest(SimulatedRoom):
@@ -21,8 +23,14 @@ class RoomUnderTest(SimulatedRoom):
 
     def start(self) -> None:
         """Start the agent."""
+        self.belong()
         self.agent = Agent(self.config())
         self.agent.start()
+
+    def belong(self) -> None:
+        """Give it its identity; it reaches the broker by its own line."""
+        if not (self.folder / FOLDER).exists():
+            give_identity(self.folder, self.site, self.line.port)
 
     def stop(self) -> None:
         """Stop the agent in order."""

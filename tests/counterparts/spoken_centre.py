@@ -1,11 +1,14 @@
 """A centre that is only words on the wire: it commands, configures and listens, as a server would not."""
 
+import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.counterparts.identity import PUBLIC, told
 from tests.counterparts.waiting import wait_for
-from wire.codec import decode_as, encode, revision_of
+from wire.codec import config_revision, decode_as
 from wire.messages import About, Ack, Command, Config, DesiredDevice, EventEntry, LogBatch, Report, StepEntry
+from wire.times import SystemClock
 from wire.topics import Said, Told, topic_of
 
 FINAL = {"succeeded", "failed", "refused", "interrupted"}
@@ -43,14 +46,14 @@ class SpokenCentre:
                     self.steps.setdefault(entry.command, []).append(entry)
                 elif isinstance(entry, EventEntry):
                     self.events.append(entry)
-            ack = Ack(batch.log_id, batch.entries[-1].n)
-            client.publish(topic_of(self._site, Told.ACK), encode(ack), qos=1)
+            ack = Ack(self._site, batch.log_id, batch.entries[-1].n, SystemClock().now())
+            client.publish(topic_of(self._site, Told.ACK), told(ack), qos=1)
 
     def configure(self, *devices: DesiredDevice, proved: dict[str, tuple[str, ...]] | None = None) -> str:
         """Tell the room what to watch beside its own file, and what was proved; the revision of that."""
-        wanted = Config("0" * 16, 2.0, devices, proved or {})
-        config = Config(revision_of(wanted), 2.0, devices, proved or {})
-        self.say(Told.CONFIG, encode(config), retain=True)
+        wanted = Config(self._site, "0" * 16, SystemClock().now(), 2.0, devices, proved or {}, PUBLIC)
+        config = msgspec.structs.replace(wanted, revision=config_revision(wanted))
+        self.say(Told.CONFIG, told(config), retain=True)
         return config.revision
 
     def wait_for_config(self, revision: str, within_s: float = 15.0) -> None:
@@ -61,15 +64,29 @@ class SpokenCentre:
 
     def command(self, command: Command) -> StepEntry:
         """Ask, and wait for the last step."""
-        self.say(Told.COMMAND, encode(command))
+        self.send(command)
+        return self.ends(command.id)
+
+    def send(self, command: Command) -> None:
+        """Ask, signed and for the life of the agent that has reported last."""
+        report = wait_for(lambda: self.report, 20, "no report")
+        assert report is not None
+        self.say(Told.COMMAND, told(msgspec.structs.replace(command, boot_id=report.boot_id)))
+
+    def ends(self, command: str, within_s: float = 20.0) -> StepEntry:
+        """The last step of a command, once it is a final one."""
 
         def last() -> StepEntry | None:
-            steps = self.steps.get(command.id, [])
+            steps = self.steps.get(command, [])
             return steps[-1] if steps and steps[-1].state in FINAL else None
 
-        found = wait_for(last, 20, f"no end of {command.action}")
+        found = wait_for(last, within_s, f"no end; it is at {self.steps.get(command)}")
         assert found is not None
         return found
+
+    def waits(self) -> bool:
+        """Whether the room has never said anything of its log: then it cannot know what time it is."""
+        return not self._known
 
     def say(self, kind: Told, payload: bytes, retain: bool = False) -> None:
         """Publish anything at all."""

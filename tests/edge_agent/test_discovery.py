@@ -34,7 +34,7 @@ from device_drivers.equipment import EquipmentLoop
 from device_drivers.mdns import named_in
 from device_drivers.mixer_osc.simulator import SimulatedMixer
 from device_drivers.registry import driver_class
-from edge_agent.config import BrokerConfig, DeviceConfig, RoomConfig, load
+from edge_agent.config import DeviceConfig, RoomConfig, load
 from edge_agent.discover_cli import toml_of
 from edge_agent.discovery import discover, unknown_of
 from tests.conftest import need
@@ -343,7 +343,7 @@ def test_an_answer_from_elsewhere_is_not_heard() -> None:
     assert ran.stdout.strip() == "[(b'from the house', '127.0.0.1')]", ran.stderr
 
 
-ROOM = RoomConfig("38-1", "var", BrokerConfig("127.0.0.1"), (DeviceConfig("pc-1", "pc", "pc"),))
+ROOM = RoomConfig("var", (DeviceConfig("pc-1", "pc", "pc"),))
 WORDS = st.sampled_from(
     ["<d:XAddrs>", "</d:XAddrs>", "<XAddrs a='", "<d:Scopes>", "</d:Scopes>", "http://h:99999/", "https://[::1", "<",
      "onvif://www.onvif.org/name/", "onvif://www.onvif.org/hardware/", "%00%1b[2J%7f%f0", "http://a/\x7f\"\\", " ",
@@ -477,8 +477,7 @@ def room_toml(around: Surroundings, folder: Path) -> Path:
     ports = ", ".join(f'"{port}" = {there}' for port, there in around.ports.items())
     file.write_text(
         "# Phòng tiếp dân, do anh Nam lắp\n"
-        'site = "38-14797"\nfolder = "var"\n\n'
-        f'[broker]\nhost = "10.0.0.1"\nusername = "38-14797"\npassword = "{PASSWORD}"\n\n'
+        'folder = "var"\n\n'
         f'[discovery]\nevery_s = 3600\narea = {{ broadcast = ["127.0.0.1"], multicast = false, wait_s = 1, '
         f"ports = {{ {ports} }} }}\n\n"
         '[[devices]]\nid = "pc-1"\nrole = "pc"\ndriver = "pc"\n\n'

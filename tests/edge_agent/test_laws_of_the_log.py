@@ -24,7 +24,7 @@ def entries(log: RoomLog) -> list[LogEntry]:
     found: list[LogEntry] = []
     while (batch := log.batch()) is not None:
         found += batch.entries
-        log.acknowledged(Ack(log.log_id, batch.entries[-1].n))
+        log.acknowledged(Ack("38-1", log.log_id, batch.entries[-1].n, CLOCK.now()))
     return found
 
 
@@ -62,7 +62,7 @@ def test_numbers_and_log_go_on_when_the_agent_is_started_again(tmp_path: Path) -
     again.event("agent_started")
     assert again.log_id == log.log_id and [entry.n for entry in entries(again)] == [1, 2]
     again.event("agent_started")
-    again.acknowledged(Ack(uuid7(), 99))
+    again.acknowledged(Ack("38-1", uuid7(), 99, CLOCK.now()))
     assert again.waiting() == 1, "an acknowledgement of another log is none"
 
 
@@ -71,7 +71,7 @@ def test_a_command_is_received_once_and_its_steps_are_in_the_log(tmp_path: Path)
     log = RoomLog(store, CLOCK)
     journal = Journal(store, log, CLOCK)
     now = CLOCK.now()
-    command = Command(uuid7(), "ups-1", "beeper.mute", {}, now, now, "operator")
+    command = Command(uuid7(), "38-1", uuid7(), "ups-1", "beeper.mute", {}, now, now, "operator")
     assert journal.receive(command) and not journal.receive(command) and not journal.refuse(command, "busy", {})
     journal.step(command.id, "running", "started", {}, "mark")
     assert [(left.state, left.mark) for left in journal.unfinished()] == [("running", "mark")]

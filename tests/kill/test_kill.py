@@ -22,6 +22,7 @@ from demo.room_toml import room_toml
 from device_drivers.equipment import EquipmentLoop
 from tests.conftest import need
 from tests.counterparts.fleet import FleetUnderTest
+from tests.counterparts.identity import give_identity
 from tests.counterparts.waiting import listening, wait_for
 from wire.ids import uuid7
 
@@ -50,6 +51,7 @@ def test_nothing_is_lost_or_doubled_when_every_part_is_killed_at_random(
     equipment.run(room.plug_in())
     config = tmp_path / "room.toml"
     config.write_text(room_toml(room.config(on_wires_only=True)))
+    give_identity(room.folder, "38-1", room.line.port)
 
     def start_agent() -> "subprocess.Popen[bytes]":
         return processes.start("agent", [sys.executable, "-m", "edge_agent.cli", "run", "--config", str(config)])

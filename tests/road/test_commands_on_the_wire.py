@@ -7,62 +7,22 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import paho.mqtt.client as paho
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from demo.processes import Processes
 from demo.room import SimulatedRoom
 from demo.room_toml import room_toml
 from device_drivers.equipment import EquipmentLoop
+from tests.counterparts.identity import KEY, give_identity
+from tests.counterparts.spoken_centre import SpokenCentre
 from tests.counterparts.waiting import wait_for
-from wire.codec import decode_as, encode
+from wire.codec import encode
 from wire.ids import uuid7
-from wire.messages import Command, LogBatch, Params, Report, StepEntry
-from wire.topics import Said, Told, topic_of
+from wire.messages import Command, Params
+from wire.signing import sign
+from wire.topics import Told
 
-FINAL = {"succeeded", "failed", "refused", "interrupted"}
-
-
-class Centre:
-    """A centre that only commands and listens; it acknowledges nothing, so the room says its log again and again."""
-
-    def __init__(self, port: int) -> None:
-        self.steps: dict[str, list[StepEntry]] = {}
-        self.reports: list[Report] = []
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, "centre", protocol=paho.MQTTv5)
-        self._client.on_message = self._take
-        self._client.connect("127.0.0.1", port)
-        self._client.subscribe("diemcau/v1/38-1/up/#", qos=1)
-        self._client.loop_start()
-
-    def _take(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
-        if message.topic == topic_of("38-1", Said.REPORT):
-            self.reports.append(decode_as(Report, bytes(message.payload)))
-        elif message.topic == topic_of("38-1", Said.LOG):
-            for entry in decode_as(LogBatch, bytes(message.payload)).entries:
-                if isinstance(entry, StepEntry):
-                    known = self.steps.setdefault(entry.command, [])
-                    if all(entry.n != step.n for step in known):
-                        known.append(entry)
-
-    def say(self, payload: bytes) -> None:
-        self._client.publish(topic_of("38-1", Told.COMMAND), payload, qos=1).wait_for_publish(5)
-
-    def ends(self, command: str, within_s: float = 20.0) -> StepEntry:
-        """The last step of a command, once it is a final one."""
-
-        def last() -> StepEntry | None:
-            steps = self.steps.get(command, [])
-            return steps[-1] if steps and steps[-1].state in FINAL else None
-
-        found = wait_for(last, within_s, f"no end: {self.steps.get(command)}")
-        assert found is not None
-        return found
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+SITE = "38-1"
 
 
 class Watched:
@@ -75,20 +35,23 @@ class Watched:
         equipment.run(self.room.plug_in())
         self.config = folder / "room.toml"
         self.config.write_text(room_toml(self.room.config(on_wires_only=True)))
-        self.centre = Centre(port)
+        give_identity(self.room.folder, SITE, self.room.line.port)
+        self.centre = SpokenCentre(SITE, port)
         self.agent = self.start()
 
     def start(self) -> "subprocess.Popen[bytes]":
-        before = len(self.centre.reports)
+        before = self.centre.report.boot_id if self.centre.report is not None else ""
         command = [sys.executable, "-m", "edge_agent.cli", "run", "--config", str(self.config)]
         child = self.processes.start("agent", command)
-        wait_for(
-            lambda: any(
-                all(device.state == "ok" for device in report.devices) for report in self.centre.reports[before:]
-            ),
-            20,
-            "the room is not well",
-        )
+
+        def is_well() -> bool:
+            report = self.centre.report
+            return (
+                report is not None and report.boot_id != before
+                and all(device.state == "ok" for device in report.devices) and not self.centre.waits()
+            )  # fmt: skip
+
+        wait_for(is_well, 20, "the room is not well")
         return child
 
     def kill(self) -> None:
@@ -101,7 +64,7 @@ class Watched:
 def watched(processes: Processes, equipment: EquipmentLoop, mosquitto_port: int, tmp_path: Path) -> Iterator[Watched]:
     made = Watched(processes, equipment, mosquitto_port, tmp_path)
     yield made
-    made.centre.close()
+    made.centre.leave()
 
 
 def command(
@@ -110,20 +73,20 @@ def command(
 ) -> Command:  # fmt: skip
     now = datetime.now(UTC)
     begin, end = now + timedelta(seconds=starts_s), now + timedelta(seconds=ends_s)
-    return Command(uuid7(), device, action, params or {}, begin, end, "test")
+    return Command(uuid7(), SITE, uuid7(), device, action, params or {}, begin, end, "test")
 
 
 def test_a_command_that_comes_many_times_is_executed_once(watched: Watched) -> None:
     asked = command()
-    senders = [threading.Thread(target=watched.centre.say, args=(encode(asked),)) for _ in range(8)]
+    senders = [threading.Thread(target=watched.centre.send, args=(asked,)) for _ in range(8)]
     for sender in senders:
         sender.start()
     for sender in senders:
         sender.join()
     assert watched.centre.ends(asked.id).state == "succeeded"
-    watched.centre.say(encode(asked))
+    watched.centre.send(asked)
     later = command("beeper.mute")
-    watched.centre.say(encode(later))
+    watched.centre.send(later)
     watched.centre.ends(later.id)
     assert watched.room.ups.executed == ["test.battery.start.quick", "beeper.mute"]
     assert [step.state for step in watched.centre.steps[asked.id]].count("accepted") == 1
@@ -143,7 +106,7 @@ def test_a_command_that_comes_many_times_is_executed_once(watched: Watched) -> N
 )
 def test_a_command_that_cannot_be_right_is_refused_with_its_reason(watched: Watched, asked, reason: str) -> None:  # type: ignore[no-untyped-def]
     sent = asked()
-    watched.centre.say(encode(sent))
+    watched.centre.send(sent)
     end = watched.centre.ends(sent.id)
     assert (end.state, end.detail) == ("refused", reason)
     assert watched.room.ups.executed == [] and watched.room.camera.moved_to == ""
@@ -151,9 +114,10 @@ def test_a_command_that_cannot_be_right_is_refused_with_its_reason(watched: Watc
 
 def test_noise_is_no_command_and_stops_nothing(watched: Watched) -> None:
     for noise in (b"", b"{}", b"\xff" * 1_000, encode(command())[:-5], b"[" * 50_000):
-        watched.centre.say(noise)
+        watched.centre.say(Told.COMMAND, noise)
+        watched.centre.say(Told.COMMAND, sign(KEY, Told.COMMAND, noise))
     asked = command("beeper.mute")
-    watched.centre.say(encode(asked))
+    watched.centre.send(asked)
     assert watched.centre.ends(asked.id).state == "succeeded"
     assert watched.room.ups.executed == ["beeper.mute"]
 
@@ -161,15 +125,15 @@ def test_noise_is_no_command_and_stops_nothing(watched: Watched) -> None:
 def test_a_killed_agent_ends_its_command_as_interrupted_and_does_not_repeat_it(watched: Watched) -> None:
     watched.room.ups.test_s = 30.0
     asked = command()
-    watched.centre.say(encode(asked))
+    watched.centre.send(asked)
     wait_for(lambda: watched.room.ups.executed, 10, "it was never begun")
     watched.kill()
     watched.agent = watched.start()
     end = watched.centre.ends(asked.id)
     assert (end.state, end.detail) == ("interrupted", "agent_stopped")
-    watched.centre.say(encode(asked))
+    watched.centre.send(asked)
     later = command("beeper.mute")
-    watched.centre.say(encode(later))
+    watched.centre.send(later)
     watched.centre.ends(later.id)
     assert watched.room.ups.executed == ["test.battery.start.quick", "beeper.mute"]
 
@@ -185,9 +149,9 @@ def test_check_prints_the_room_and_fails_when_a_device_does_not_answer(watched: 
     watched.equipment.run(watched.room.ups.unplug())
     ill = check(watched.config)
     assert ill.returncode == 1 and "not_answering" in ill.stdout
-    watched.config.write_text("site = 7\n")
+    watched.config.write_text("folder = 7\n")
     wrong = check(watched.config)
-    assert wrong.returncode == 2 and f"{watched.config}, line 1, key site" in wrong.stderr
+    assert wrong.returncode == 2 and f"{watched.config}, line 1, key folder" in wrong.stderr
 
 
 def test_describe_lists_what_every_driver_reads_and_does() -> None:

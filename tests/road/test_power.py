@@ -15,6 +15,7 @@ FINAL = {"succeeded", "failed", "refused", "expired", "interrupted"}
 
 
 def start(room: RoomUnderTest, *power: Feed) -> None:
+    room.belong()
     room.agent = Agent(msgspec.structs.replace(room.config(), power=power))
     room.agent.start()
 

@@ -314,7 +314,7 @@ def test_an_outlet_is_cycled_where_a_profile_says_that_it_was_proved(
 
 def asked(action: str) -> Command:
     now = datetime.now(UTC)
-    return Command(uuid7(), "ups-1", action, {}, now, now + timedelta(seconds=60), "test")
+    return Command(uuid7(), "38-1", uuid7(), "ups-1", action, {}, now, now + timedelta(seconds=60), "test")
 
 
 def test_the_room_itself_refuses_an_outlet_of_which_the_centre_has_no_proof(
@@ -342,6 +342,7 @@ def start_without(room: RoomUnderTest, *names: str) -> Agent:
     """An agent whose own file has not got these devices."""
     config = room.config()
     kept = tuple(device for device in config.devices if device.id not in names)
+    room.belong()
     room.agent = Agent(msgspec.structs.replace(config, devices=kept))
     room.agent.start()
     return room.agent

@@ -39,9 +39,9 @@ MESSAGES: list[Message] = [
         SummaryEntry(4, NOW, 1, {"device_lost": 4}), EventEntry(5, NOW, "agent_started"),
         StepEntry(6, NOW, uuid7(), "running", "gone", {"after_s": 1.5}),
     ), 1),
-    Ack(uuid7(), 6),
-    Command(uuid7(), "camera-1", "reboot", {}, NOW, NOW, "operator"),
-    Config("0" * 16, 15.0),
+    Ack("38-1", uuid7(), 6, NOW),
+    Command(uuid7(), "38-1", uuid7(), "camera-1", "reboot", {}, NOW, NOW, "operator"),
+    Config("38-1", "0" * 16, NOW, 15.0),
 ]  # fmt: skip
 KINDS: list[Kind] = [*Said, *Told]
 

@@ -13,6 +13,8 @@ def take(intake: Intake, site: str, message: Message, received: Received) -> Non
     assert isinstance(message, Presence)
     entry = intake.entry(site)
     room = msgspec.structs.replace(entry.room, present=message.status == "online")
+    if room.present:
+        entry = intake.fleet.with_boot(entry, message.boot_id, retained=received.retained)
     intake.entries[site] = intake.fleet.judged(entry, room)
 
 

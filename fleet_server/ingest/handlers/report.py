@@ -25,6 +25,7 @@ def take(intake: Intake, site: str, message: Message, received: Received) -> Non
         received_at = None
     present = entry.room.present or not received.retained
     room = msgspec.structs.replace(entry.room, report=message, received_at=received_at, present=present)
+    entry = intake.fleet.with_boot(entry, message.boot_id, retained=received.retained)
     intake.entries[site] = intake.fleet.judged(entry, room, report_raw=received.payload)
 
 

@@ -1,0 +1,47 @@
+"""`diemcau-agent enrol`: gets this machine's identity from the centre, and says what a person must compare."""
+
+import os
+import sys
+from pathlib import Path
+
+from edge_agent.config import load
+from edge_agent.enrolment import Centre, enrol
+from edge_agent.errors import EnrolmentFailed
+from edge_agent.identity import FOLDER
+from edge_agent.texts import translate
+
+_SHORT = 16
+
+
+def enrol_and_print(config: Path, server: str, code: str, fingerprint: str | None, lang: str) -> int:
+    """The exit status: 0 with an identity, 1 when a person says no here. Raises AgentError."""
+    home = Path(load(config).folder)
+    centre = Centre(server, fingerprint)
+    if centre.must_show:
+        print(translate(lang, "enrol.compare", fingerprint=short(centre.fingerprint())))
+        if not sys.stdin.isatty():
+            raise EnrolmentFailed(translate(lang, "enrol.no_person"))
+        if input(translate(lang, "enrol.same") + " ").strip().lower() not in ("c", "có", "y", "yes"):
+            return 1
+
+    def say(what: str, text: str) -> None:
+        print(translate(lang, f"enrol.{what}", text=short(text)), flush=True)
+
+    identity = enrol(home / FOLDER, centre, code, say)
+    _give_to_owner(home)
+    print(translate(lang, "enrol.done", site=identity.site))
+    return 0
+
+
+def short(fingerprint: str) -> str:
+    """The beginning of a fingerprint, as people compare it: 64 bits in groups of four."""
+    return "-".join(fingerprint[start : start + 4] for start in range(0, _SHORT, 4))
+
+
+def _give_to_owner(home: Path) -> None:
+    """Root enrols, the agent's own user reads: what is in the folder belongs to whoever the folder belongs to."""
+    if os.geteuid() != 0:
+        return
+    owner = home.stat()
+    for path in (home / FOLDER, *(home / FOLDER).iterdir()):
+        os.chown(path, owner.st_uid, owner.st_gid)

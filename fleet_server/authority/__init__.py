@@ -1,0 +1,1 @@
+"""The authorities that give rooms, broker and server their certificates."""

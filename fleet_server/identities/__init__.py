@@ -1,0 +1,1 @@
+"""How rooms get their identity, keep it and lose it."""

@@ -1,0 +1,1 @@
+"""The keys by which rooms know that it is their centre who speaks."""

@@ -1,0 +1,135 @@
+"""The signing key in a process of its own: whoever takes over the web server can ask for signatures, not take the key.
+
+Over a Unix socket: a line with the kind and the length, then the bytes; the answer is a line with the length and the
+signed message, or `0` when it will not sign. It signs only what rooms can read, and no command that lives too long.
+"""
+
+import logging
+import os
+import socket
+import socketserver
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from fleet_server.errors import SignerGone
+from fleet_server.signing.keys import KeyFiles
+from wire.codec import MAX_MESSAGE_BYTES, decode
+from wire.errors import WireError
+from wire.messages import LONGEST_COMMAND_S, Command
+from wire.signing import Signer
+from wire.topics import Kind, Told
+
+log = logging.getLogger("diemcau.signing")
+
+_WITHIN_S = 2.0
+_KEYS = b"keys\n"
+
+
+class RemoteSigner:
+    """A `Signer` whose keys are in another process. Used by one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises SignerGone."""
+        self._path = path
+        self._stream: socket.socket | None = None
+        self._lock = threading.Lock()
+        self.public_keys = tuple(self._ask(_KEYS, b"").decode().split())
+
+    def sign(self, kind: Kind, body: bytes) -> bytes:
+        """The signed message. Raises SignerGone."""
+        return self._ask(f"{kind} {len(body)}\n".encode(), body)
+
+    def _ask(self, head: bytes, body: bytes) -> bytes:
+        with self._lock:
+            for last in (False, True):
+                try:
+                    return self._exchange(head, body)
+                except OSError as error:
+                    self._close()
+                    if last:
+                        raise SignerGone("signing.gone", path=str(self._path), detail=str(error)) from error
+            raise AssertionError
+
+    def _exchange(self, head: bytes, body: bytes) -> bytes:
+        if self._stream is None:
+            self._stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._stream.settimeout(_WITHIN_S)
+            self._stream.connect(str(self._path))
+        self._stream.sendall(head + body)
+        with self._stream.makefile("rb") as answer:
+            length = int(answer.readline(16) or b"-1")
+            if length < 0:
+                raise OSError("it closed the connection")
+            if length == 0:
+                raise SignerGone("signing.refused", head=head.decode().strip())
+            signed = answer.read(length)
+        if len(signed) != length:
+            raise OSError("it closed the connection")
+        return signed
+
+    def _close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+
+def signer_of(folder: Path, path: Path | None) -> Signer:
+    """The signer of a server: the process that listens there, or the files in our own folder."""
+    return RemoteSigner(path) if path is not None else KeyFiles(folder)
+
+
+def serve_signatures(folder: Path, path: Path, stop: threading.Event) -> None:
+    """Sign for whoever may open the socket, until `stop`. Raises OSError, WrongSettings."""
+    keys = KeyFiles(folder)
+    path.unlink(missing_ok=True)
+
+    class Connection(socketserver.StreamRequestHandler):
+        """One client, as long as it stays."""
+
+        def handle(self) -> None:
+            while line := self.rfile.readline(64):
+                answer = _answer(keys, line, self.rfile.read)
+                self.wfile.write(f"{len(answer)}\n".encode() + answer)
+
+    class Listener(socketserver.ThreadingUnixStreamServer):
+        """Our own user and group alone may come in."""
+
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            log.warning("client_left")
+
+    before = os.umask(0o117)
+    try:
+        listener = Listener(str(path), Connection)
+    finally:
+        os.umask(before)
+    with listener:
+        thread = threading.Thread(target=listener.serve_forever, args=(0.2,), daemon=True)
+        thread.start()
+        log.info("signing keys=%s", " ".join(keys.public_keys))
+        stop.wait()
+        listener.shutdown()
+    path.unlink(missing_ok=True)
+
+
+def _answer(keys: KeyFiles, line: bytes, read: Callable[[int], bytes]) -> bytes:
+    if line == _KEYS:
+        return " ".join(keys.public_keys).encode()
+    try:
+        kind_text, length = line.split()
+        kind, size = Told(kind_text.decode()), int(length)
+        if not 0 < size <= MAX_MESSAGE_BYTES:
+            raise ValueError
+        body = read(size)
+        message = decode(kind, body)
+    except (ValueError, WireError) as error:
+        log.warning("not_signed error=%s", error)
+        return b""
+    if isinstance(message, Command):
+        lives_s = (message.expires_at - message.not_before).total_seconds()
+        if lives_s > LONGEST_COMMAND_S:
+            log.warning("not_signed command=%s lives_s=%d", message.id, lives_s)
+            return b""
+    return keys.sign(kind, body)

@@ -1,0 +1,114 @@
+"""Commands of diemcau-server about identities and keys; each is called with the settings and what was given."""
+
+import argparse
+import html
+import signal
+from threading import Event
+
+import segno
+
+from fleet_server.authority.files import AuthorityFiles
+from fleet_server.broker import mosquitto
+from fleet_server.config import Settings
+from fleet_server.identities.desk import revoked_text
+from fleet_server.identities.enrolments import NewCode, new_code, short
+from fleet_server.signing import keys as key_files
+from fleet_server.signing.process import serve_signatures
+from fleet_server.store.database import Database
+from fleet_server.texts import translate
+from wire.times import SystemClock
+
+_BY = "diemcau-server enrol"
+
+
+def enrol(settings: Settings, given: argparse.Namespace) -> None:
+    """Print a code, its QR code and the command to type; with --sheet write them for the printer."""
+    clock = SystemClock()
+    database = Database(settings.database)
+    try:
+        made = database.write_now(lambda db: new_code(db, given.site, _BY, clock))
+    finally:
+        database.close()
+    fingerprint = _web_fingerprint(settings)
+    command = command_of(settings, made, fingerprint)
+    print(translate(given.lang, "enrol.printed", site=given.site, code=made.code, until=made.enrolment.expires_at))
+    if fingerprint is not None:
+        print(translate(given.lang, "enrol.fingerprint", fingerprint=short(fingerprint)))
+    print(command)
+    segno.make(command, error="m").terminal(compact=True)
+    if given.sheet is not None:
+        given.sheet.write_text(sheet_of(given.lang, given.site, made, command, fingerprint), encoding="utf-8")
+
+
+def broker(settings: Settings, given: argparse.Namespace) -> None:
+    """Write Mosquitto's files."""
+    _write_lists(settings, AuthorityFiles(settings.authority_folder, SystemClock().now()))
+    doors = mosquitto.Doors(
+        port=settings.broker_of_rooms[1], host=given.listen, inner_port=settings.broker_port,
+        inner_host=settings.broker_host,
+    )  # fmt: skip
+    print(mosquitto.write_config(settings.broker_folder, doors))
+
+
+def authority(settings: Settings, given: argparse.Namespace) -> None:
+    """The next authority issues from now on; a running server notices, and the broker is told where we may."""
+    files = AuthorityFiles(settings.authority_folder, SystemClock().now())
+    print(files.rotate())
+    if settings.broker_tls:
+        _write_lists(settings, files)
+        if not mosquitto.tell(settings.broker_folder):
+            print(translate(given.lang, "enrol.tell_broker", folder=settings.broker_folder))
+
+
+def keys(settings: Settings, given: argparse.Namespace) -> None:
+    """The next key signs from now on; the server must be started again."""
+    key_files.rotate(settings.keys_folder)
+    print(" ".join(key_files.KeyFiles(settings.keys_folder).public_keys))
+
+
+def signer(settings: Settings, given: argparse.Namespace) -> None:
+    """Sign until SIGTERM."""
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    serve_signatures(settings.keys_folder, given.socket, stop)
+
+
+def _write_lists(settings: Settings, files: AuthorityFiles) -> None:
+    database = Database(settings.database)
+    try:
+        crl = database.read_now(lambda db: revoked_text(db, files, SystemClock().now()))
+    finally:
+        database.close()
+    mosquitto.write_lists(settings.broker_folder, files, settings.names, crl)
+
+
+def command_of(settings: Settings, made: NewCode, fingerprint: str | None) -> str:
+    """What is typed at the machine."""
+    parts = ["diemcau-agent enrol --config /etc/diemcau/room.toml", f"--server {settings.public_url or 'https://…'}"]
+    if fingerprint is not None:
+        parts.append(f"--fingerprint {fingerprint}")
+    return " ".join([*parts, f"--code {made.code}"])
+
+
+def sheet_of(lang: str, site: str, made: NewCode, command: str, fingerprint: str | None) -> str:
+    """The sheet that goes to the room, as a page to print."""
+    say = {
+        name: html.escape(translate("vi" if lang == "vi" else "en", f"enrol.{name}"))
+        for name in ("sheet", "once", "compare")
+    }
+    code = segno.make(command, error="m").svg_inline(scale=4)
+    mark = f"<p>{say['compare']} <b>{short(fingerprint)}</b></p>" if fingerprint else ""
+    return (
+        f'<!doctype html><html lang="{lang}"><meta charset="utf-8"><title>{say["sheet"]} {html.escape(site)}</title>'
+        f"<h1>{say['sheet']} {html.escape(site)}</h1>{code}<pre>{html.escape(command)}</pre>{mark}"
+        f"<p>{say['once']} {made.enrolment.expires_at:%d/%m/%Y %H:%M} UTC</p></html>\n"
+    )
+
+
+def _web_fingerprint(settings: Settings) -> str | None:
+    if not settings.web_tls:
+        return None
+    files = AuthorityFiles(settings.authority_folder, SystemClock().now())
+    _, key = files.service("web", settings.names, files.issuing)
+    return files.fingerprint(key)
