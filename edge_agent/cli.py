@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import warnings
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.command == "discover" and given.write and given.config is None:
         parser.error("--write needs --config")
+    os.umask(0o077)  # keys and passwords are nobody else's
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for library in ("apscheduler", "zeep", "onvif", "tzlocal"):
         logging.getLogger(library).setLevel(logging.ERROR)

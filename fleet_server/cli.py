@@ -5,6 +5,7 @@ import asyncio
 import csv
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signer = commands.add_parser("signer", help="hold the signing keys in a process of its own, until SIGTERM")
     signer.add_argument("--socket", type=Path, required=True, help="Unix socket to listen on")
     given = parser.parse_args(arguments)
+    os.umask(0o077)  # keys, codes and phone numbers are nobody else's
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:

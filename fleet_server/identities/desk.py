@@ -188,6 +188,10 @@ class IdentityDesk:
         log.info("identity_revoked site=%s certificates=%d by=%s", site, count, by)
         await self._publish_revoked()
         self._put_out(site)
+        async with self._fleet.lock:
+            entry = self._fleet.entries[site]
+            absent = self._fleet.judged(entry, replace(entry.room, present=False))
+            await keep(self._fleet, self._database, [absent])
         self._stream.publish("identity", site)
         return count
 
