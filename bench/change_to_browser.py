@@ -73,7 +73,7 @@ def _changes(fleet: FleetUnderTest, room: RoomUnderTest) -> list[float]:
     stop = threading.Event()
 
     def listen() -> None:
-        with httpx.stream("GET", f"{fleet.address}/api/v1/events", timeout=30) as answer:
+        with httpx.stream("GET", f"{fleet.address}/api/v1/events", timeout=30, headers=fleet.headers) as answer:
             for line in answer.iter_lines():
                 if line.startswith("data:") and '"38-1"' in line and '"verdict"' in line:
                     arrived.append(time.perf_counter())

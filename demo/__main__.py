@@ -4,6 +4,7 @@ import argparse
 import csv
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -67,7 +68,10 @@ def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
     sites = _sites(given.sites, folder)
     server = [sys.executable, "-m", "fleet_server.cli", "--folder", str(folder / "server")]
     broker_port, inner_port = free_port(), free_port()
-    environment = {"DIEMCAU_PUBLIC_URL": f"http://127.0.0.1:{given.port}", "DIEMCAU_RENEWAL_SPREAD_S": "30"}
+    environment = {
+        "DIEMCAU_PUBLIC_URL": f"http://127.0.0.1:{given.port}", "DIEMCAU_RENEWAL_SPREAD_S": "30",
+        "DIEMCAU_SECOND_FACTOR": "0",
+    }  # fmt: skip
     program = mosquitto() if given.broker == "auto" else None
     if program is None:
         inner_port = broker_port
@@ -80,13 +84,15 @@ def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
         start_as_configured(processes, program, folder / "server" / "broker" / "mosquitto.conf")
     for kind, file in (("sites", folder / "sites.csv"), ("map", _DATA / "schematic.geojson")):
         subprocess.run([*server, kind, "import", str(file)], check=True, stdout=subprocess.DEVNULL)
+    password, token = _person(server, folder)
     serve = [*server, "serve", "--port", str(given.port), "--broker", f"127.0.0.1:{inner_port}"]
     processes.start("server", serve, environment)
     # The equipment takes any free ports, so whoever has a port of his own must sit on it first.
     if not (wait_listening(broker_port, 20) and wait_listening(given.port, 30)):
         return _broken(processes, folder)
     address = f"http://127.0.0.1:{given.port}"
-    api = partial(_ask_api, address)
+    ask = partial(_ask, token)
+    api = partial(_ask_api, ask, address)
     codes = codes_for(api, [*sites, this_machine.SITE])
     write_secret(folder / "codes.json", json.dumps(codes).encode())
     hosts = _start_rooms(processes, folder, broker_port, given.port, sites)
@@ -96,15 +102,16 @@ def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
         return _broken(processes, folder)
     this_machine.start(processes, folder)
     print(f"DiemCau: {address}", flush=True)
+    print(f"Đăng nhập / sign in: demo, mật khẩu / password: {password}", flush=True)
     if missing:
         print(f"Không có trên máy này / not on this machine: {', '.join(missing)}", flush=True)
-    if not _alive(address, processes, len(sites)):
+    if not _alive(ask, address, processes, len(sites)):
         return _broken(processes, folder)
-    _plan_session(address, sites)
+    _plan_session(ask, address, sites)
     for site in sites:
-        _ask(f"{address}/api/v1/sites/{site}/survey", survey_of(site), "PUT")
+        ask(f"{address}/api/v1/sites/{site}/survey", survey_of(site), "PUT")
         if (stage := stage_of(site)) is not None:
-            _ask(f"{address}/api/v1/sites/{site}/stage", {"stage": stage})
+            ask(f"{address}/api/v1/sites/{site}/stage", {"stage": stage})
     print(f"READY {address}", flush=True)
     started_s = time.monotonic()
     story = story_of([] if given.no_faults else [site for site in sites if site != sites[0]], tuple(FAULTS))
@@ -177,12 +184,31 @@ def _admitted(api: Ask, processes: Processes, count: int) -> bool:
     return count == 0
 
 
-def _alive(address: str, processes: Processes, count: int) -> bool:
+def _person(server: Sequence[str], folder: Path) -> tuple[str, str]:
+    """Somebody who may do everything here: a password for a browser, a token for us."""
+    password, secret, token = secrets.token_urlsafe(12), folder / "password", folder / "token"
+    write_secret(secret, password.encode())
+    add = [
+        "users",
+        "add",
+        "demo",
+        "--role",
+        "administrator",
+        "--password-file",
+        str(secret),
+        "--token-file",
+        str(token),
+    ]
+    subprocess.run([*server, *add], check=True, stdout=subprocess.DEVNULL)
+    return password, token.read_text()
+
+
+def _alive(ask: Ask, address: str, processes: Processes, count: int) -> bool:
     """Wait until nearly all rooms have a verdict of their own."""
     until_s = time.monotonic() + _READY_WITHIN_S
     while time.monotonic() < until_s and not processes.ended():
         try:
-            items = _ask(f"{address}/api/v1/sites?limit=1000")["items"]
+            items = ask(f"{address}/api/v1/sites?limit=1000")["items"]
         except (OSError, ValueError):
             items = []
         if sum(site["set_up"] and site["verdict"] != "offline" for site in items) >= count * 0.96:
@@ -191,28 +217,28 @@ def _alive(address: str, processes: Processes, count: int) -> bool:
     return False
 
 
-def _plan_session(address: str, sites: Sequence[str]) -> None:
+def _plan_session(ask: Ask, address: str, sites: Sequence[str]) -> None:
     starts_at = datetime.now(UTC) + _SESSION_IN
     wanted = {
         "title": "Tiếp công dân định kỳ của Chủ tịch UBND tỉnh", "kind": "periodic", "chair": "Chủ tịch UBND tỉnh",
         "starts_at": starts_at.isoformat(), "ends_at": (starts_at + timedelta(hours=2)).isoformat(),
         "sites": list(sites[: _SESSION_ROOMS + 1]),
     }  # fmt: skip
-    _ask(f"{address}/api/v1/sessions", wanted)
+    ask(f"{address}/api/v1/sessions", wanted)
     for site in sites[: _SESSION_ROOMS + 1]:  # each alone: for many at once none is measured so near to a session
-        _ask(f"{address}/api/v1/line-tests", {"sites": [site]})
+        ask(f"{address}/api/v1/line-tests", {"sites": [site]})
     for site in sites[: _SESSION_ROOMS - 1]:  # in two rooms nobody has confirmed yet
         survey = survey_of(site)
-        _ask(f"{address}/api/v1/sites/{site}/duty", {"name": survey["contact"], "phone": survey["phone"]})
+        ask(f"{address}/api/v1/sites/{site}/duty", {"name": survey["contact"], "phone": survey["phone"]})
 
 
-def _ask_api(server: str, path: str, body: object | None = None) -> Any:
-    return _ask(f"{server}/api/v1{path}", body)
+def _ask_api(ask: Ask, server: str, path: str, body: object | None = None) -> Any:
+    return ask(f"{server}/api/v1{path}", body)
 
 
-def _ask(address: str, body: object | None = None, method: str | None = None) -> Any:
+def _ask(token: str, address: str, body: object | None = None, method: str | None = None) -> Any:
     data = json.dumps(body).encode() if body is not None else None
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     request = urllib.request.Request(address, data, headers, method=method)  # noqa: S310 - our own server
     with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
         return json.load(answer)

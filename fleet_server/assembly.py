@@ -10,6 +10,7 @@ from functools import partial
 import msgspec
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from firmware_profiles.loader import blueprints, catalogue_of
@@ -27,15 +28,22 @@ from fleet_server.line_tests.desk import LineTestDesk
 from fleet_server.line_tests.echo import Echo
 from fleet_server.link import FleetLink
 from fleet_server.live.stream import Stream
+from fleet_server.people.audit import AuditDesk
+from fleet_server.people.desk import PeopleDesk
+from fleet_server.people.known import Known
+from fleet_server.people.sign_ins import SignInDesk
+from fleet_server.people.users import first_link
 from fleet_server.rollout.desk import RolloutDesk
 from fleet_server.rollout.provision import ProvisionDesk
 from fleet_server.server import Server
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.duty import DutyDesk
 from fleet_server.signing.process import signer_of
+from fleet_server.signing.secret_box import SecretBox
 from fleet_server.state.fleet import Fleet
 from fleet_server.state.timers import Timers
 from fleet_server.store.database import Database
+from fleet_server.texts import translate
 from wire.codec import config_revision
 from wire.ids import uuid7
 from wire.messages import Config, DesiredDevice
@@ -75,6 +83,10 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     await line_tests.load()
     identities = IdentityDesk(database, fleet, link, stream, clock, settings, authority, broker)
     await identities.load()
+    audit = AuditDesk(database, clock)
+    box = await asyncio.to_thread(SecretBox, settings.keys_folder)
+    known = Known(database, clock)
+    await known.load()
     rollout = RolloutDesk(database, fleet, stream, clock, settings)
     provision = ProvisionDesk(database, fleet, commands, sessions, stream, clock)
     await rollout.load()
@@ -95,6 +107,10 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         provision,
         identities,
         signer,
+        known,
+        PeopleDesk(database, known, clock),
+        SignInDesk(database, known, clock, settings, box, audit),
+        audit,
     )
     work: list[Callable[[], Awaitable[None]]] = [
         ingest.run,
@@ -104,6 +120,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         provision.run,
         provision.mend,
         identities.run,
+        known.run,
         lambda: _tell_config(server),
         lambda: _notice_sites(server),
     ]
@@ -138,6 +155,9 @@ async def serve(settings: Settings) -> None:
         echo, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: Echo(server.clock), local_addr=(settings.echo_host, settings.echo_port)
         )
+        if (link := await server.database.write(partial(_first_link, server))) is not None:
+            print(translate("vi", "people.first"), link, sep="\n", flush=True)  # to the console: it is no log's
+            await server.known.load()
         log.info("listening address=%s://%s:%d", scheme, *address[:2])
         try:
             await web.serve(sockets=[line])
@@ -159,6 +179,13 @@ def _listening(settings: Settings) -> socket.socket:
         line.close()
         raise
     return line
+
+
+def _first_link(server: Server, db: Connection) -> str | None:
+    scheme = "https" if server.settings.web_tls else "http"
+    return first_link(
+        db, server.settings.public_url or f"{scheme}://127.0.0.1:{server.settings.port}", server.clock.now()
+    )  # fmt: skip
 
 
 async def _forever(part: Callable[[], Awaitable[None]]) -> None:

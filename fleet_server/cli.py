@@ -1,4 +1,5 @@
-"""diemcau-server: serve, sites and map import, profiles check, enrol, broker config, authority, keys, signer."""
+"""diemcau-server: serve, sites and map import, profiles check, and what identities,
+keys, people and the audit need."""
 
 import argparse
 import asyncio
@@ -13,6 +14,7 @@ from typing import Any
 
 from firmware_profiles.errors import ProfileError
 from fleet_server.config import Settings, settings_of
+from fleet_server.domain.access import Role
 from fleet_server.errors import BadFile, FleetError
 from fleet_server.texts import LANGS, translate
 
@@ -46,6 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         group.add_parser("rotate", help="the next one takes over")
     signer = commands.add_parser("signer", help="hold the signing keys in a process of its own, until SIGTERM")
     signer.add_argument("--socket", type=Path, required=True, help="Unix socket to listen on")
+    users = commands.add_parser("users", help="people and programs").add_subparsers(dest="act", required=True)
+    add = users.add_parser("add", help="a new one; prints a one-time link to set a password with")
+    add.add_argument("login")
+    add.add_argument("--name", help="as records show it")
+    add.add_argument("--role", required=True, choices=[str(role) for role in Role])
+    add.add_argument("--sites", help="ids with commas between; all where none are given")
+    add.add_argument("--password-file", type=Path, help="take the password from this file instead of a link")
+    add.add_argument("--token-file", type=Path, help="write an API token into this file")
+    audit = commands.add_parser("audit", help="what people did").add_subparsers(dest="act", required=True)
+    verify = audit.add_parser("verify", help="find the first row that is not as it was written")
+    verify.add_argument("--expect", help="a hash that was noted earlier and must still be there")
+    audit.add_parser("export", help="all rows as JSON, one a line")
     given = parser.parse_args(arguments)
     os.umask(0o077)  # keys, codes and phone numbers are nobody else's
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -70,6 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             getattr(trust_cli, given.command)(settings, given)
             return 0
+        if given.command in ("users", "audit"):
+            from fleet_server import people_cli
+
+            result: int = getattr(people_cli, given.command)(settings, given)
+            return result
         taken = _import_sites(settings, given.file) if given.command == "sites" else _import_map(settings, given.file)
         print(taken)
     except FleetError as error:

@@ -30,6 +30,10 @@ class Settings(Struct, frozen=True):
     """Pages and API by HTTPS, with a certificate of our own authority."""
     signer_socket: Path | None = None
     """Where the signing process listens; the keys are files of ours where none is given."""
+    second_factor: bool = True
+    """Whether whoever can act gives a one-time code too."""
+    second_person: bool = False
+    """Whether a dangerous command waits for another person's yes."""
     renewal_spread_s: float = 21_600.0
     """Over which time rooms come for new certificates when the authority is replaced."""
     database_url: str | None = None
@@ -107,6 +111,8 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
         broker_host=broker_host or "127.0.0.1", broker_port=numbers[0],
         broker_tls=broker_tls, broker_files=Path(files) if files else None, rooms_broker=rooms_broker,
         names=_names(env.get("DIEMCAU_NAMES", "")), web_tls=env.get("DIEMCAU_WEB_TLS", "") not in ("", "0"),
+        second_factor=env.get("DIEMCAU_SECOND_FACTOR", "1") != "0",
+        second_person=env.get("DIEMCAU_SECOND_PERSON", "") not in ("", "0"),
         signer_socket=Path(signer) if signer else None, renewal_spread_s=spread_s,
         database_url=env.get("DIEMCAU_DATABASE_URL"),
         public_url=(env.get("DIEMCAU_PUBLIC_URL") or "").rstrip("/") or None,

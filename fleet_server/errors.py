@@ -5,6 +5,9 @@ FleetError
 ├── Invalid        the request cannot be meant so
 ├── Conflict       it cannot be done now; the reason says what must change first
 ├── BadFile        an imported file has errors; every one of them is named
+├── NotSignedIn    nobody has signed in, or not rightly
+├── Forbidden      this person may not do this, here
+├── TooOften       tried too often; the parameter says how long to wait
 ├── SignerGone     the signing process does not answer, or will not sign this
 └── WrongSettings  the server cannot start like this
 """
@@ -55,3 +58,21 @@ class SignerGone(FleetError):
     """Nobody signs what we would say."""
 
     status = 503
+
+
+class NotSignedIn(FleetError):
+    """Nobody we know."""
+
+    status = 401
+
+
+class Forbidden(FleetError):
+    """Not this person."""
+
+    status = 403
+
+
+class TooOften(FleetError):
+    """Not so soon again."""
+
+    status = 429

@@ -9,6 +9,10 @@ from fleet_server.ingest.loop import Ingest
 from fleet_server.line_tests.desk import LineTestDesk
 from fleet_server.link import FleetLink
 from fleet_server.live.stream import Stream
+from fleet_server.people.audit import AuditDesk
+from fleet_server.people.desk import PeopleDesk
+from fleet_server.people.known import Known
+from fleet_server.people.sign_ins import SignInDesk
 from fleet_server.rollout.desk import RolloutDesk
 from fleet_server.rollout.provision import ProvisionDesk
 from fleet_server.sessions.desk import SessionDesk
@@ -37,3 +41,7 @@ class Server(Struct, frozen=True):
     provision: ProvisionDesk
     identities: IdentityDesk
     signer: Signer
+    known: Known
+    people: PeopleDesk
+    sign_ins: SignInDesk
+    audit: AuditDesk

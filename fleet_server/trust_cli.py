@@ -11,7 +11,7 @@ from fleet_server.authority.files import AuthorityFiles
 from fleet_server.broker import mosquitto
 from fleet_server.config import Settings
 from fleet_server.identities.desk import revoked_text
-from fleet_server.identities.enrolments import NewCode, new_code, short
+from fleet_server.identities.enrolments import NewCode, command_of, new_code, short
 from fleet_server.signing import keys as key_files
 from fleet_server.signing.process import serve_signatures
 from fleet_server.store.database import Database
@@ -30,7 +30,7 @@ def enrol(settings: Settings, given: argparse.Namespace) -> None:
     finally:
         database.close()
     fingerprint = _web_fingerprint(settings)
-    command = command_of(settings, made, fingerprint)
+    command = command_of(settings.public_url, made.code, fingerprint)
     print(translate(given.lang, "enrol.printed", site=given.site, code=made.code, until=made.enrolment.expires_at))
     if fingerprint is not None:
         print(translate(given.lang, "enrol.fingerprint", fingerprint=short(fingerprint)))
@@ -81,14 +81,6 @@ def _write_lists(settings: Settings, files: AuthorityFiles) -> None:
     finally:
         database.close()
     mosquitto.write_lists(settings.broker_folder, files, settings.names, crl)
-
-
-def command_of(settings: Settings, made: NewCode, fingerprint: str | None) -> str:
-    """What is typed at the machine."""
-    parts = ["diemcau-agent enrol --config /etc/diemcau/room.toml", f"--server {settings.public_url or 'https://…'}"]
-    if fingerprint is not None:
-        parts.append(f"--fingerprint {fingerprint}")
-    return " ".join([*parts, f"--code {made.code}"])
 
 
 def sheet_of(lang: str, site: str, made: NewCode, command: str, fingerprint: str | None) -> str:

@@ -1,15 +1,19 @@
 """The web application: every resource of api/v1 and every page, found by being there, behind the same guards."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from http import HTTPStatus
+from importlib import import_module
 from importlib.metadata import version
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.middleware.gzip import GZipMiddleware
 
 from fleet_server.api import problems
+from fleet_server.api.access import demand_of
 from fleet_server.discovery import modules_in
+from fleet_server.domain.access import Person
 from fleet_server.server import Server
 
 _POLICY = (
@@ -40,20 +44,29 @@ def application(server: Server) -> FastAPI:
         "errors are problem documents (RFC 9457); messages come in Vietnamese or, with `Accept-Language: en`, English.",
     )  # fmt: skip
     app.state.server = server
-    problems.install(app)
-    for module in modules_in("fleet_server.api.v1"):
-        app.include_router(module.router, prefix="/api/v1")
-    for module in modules_in("fleet_server.pages", "page"):
-        app.include_router(module.router, include_in_schema=False)
+    problems.install(app, import_module("fleet_server.pages.problem").problem_page)
+    for router in routers("fleet_server.api.v1"):
+        app.include_router(router, prefix="/api/v1", responses=problems.problems(401, 403))
+    for router in routers("fleet_server.pages", "page"):
+        app.include_router(router, include_in_schema=False)
     app.middleware("http")(_guard)
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
     return app
 
 
+def routers(package: str, part: str = "") -> Iterator[APIRouter]:
+    """The router of every module there. Raises TypeError for a route that does not say who may call it."""
+    for module in modules_in(package, part):
+        for route in module.router.routes:
+            demand_of(route)
+        yield module.router
+
+
 async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     """Only our own pages may change things, only by our own name, and with bodies of a sane size."""
+    server: Server = request.app.state.server
     host = urlsplit(f"//{request.headers.get('host', '')}").hostname
-    if host not in _OUR_NAMES:
+    if host not in {*_OUR_NAMES, *server.settings.names, urlsplit(server.settings.public_url or "").hostname}:
         return JSONResponse({"title": "Misdirected Request", "status": 421}, 421)
     origin = request.headers.get("origin")
     if request.method not in _SAFE and origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
@@ -63,6 +76,27 @@ async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Resp
     if unmeasured or int(request.headers.get("content-length") or 0) > most:
         return JSONResponse({"title": "Content Too Large", "status": 413}, 413)
     response = await call_next(request)
+    await _record(request, response.status_code)
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     return response
+
+
+async def _record(request: Request, status: int) -> None:
+    """Every change that somebody asked for, and every refusal, goes into the audit: which act, where, what came of it.
+
+    Whoever is not signed in cannot fill it: sign-ins and claims are recorded by those who judge them.
+    """
+    person: Person | None = getattr(request.state, "person", None)
+    refused = status == HTTPStatus.FORBIDDEN
+    if person is None or (request.method in _SAFE and not refused):
+        return
+    server: Server = request.app.state.server
+    params = {name: str(value)[:120] for name, value in request.path_params.items() if name != "site"}
+    site = request.path_params.get("site")
+    await server.audit.record(
+        person.name, str(request.state.act), "refused" if status >= HTTPStatus.BAD_REQUEST else "done",
+        origin=person.origin, site=str(site)[:64] if site is not None else None, method=request.method,
+        route=getattr(request.scope.get("route"), "path", ""), status=status, by_token=person.by_token,
+        **params, **getattr(request.state, "told", {}),
+    )  # fmt: skip

@@ -3,15 +3,20 @@
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Request
+from msgspec.structs import replace
 
+from fleet_server.domain.access import Person
 from fleet_server.server import Server
 from wire.ids import SLUG, UUID
 
 
 def server_of(request: Request) -> Server:
-    """The server that this application belongs to."""
+    """The server that this application belongs to, with the sites that the one who asks may see and no others."""
     found: Server = request.app.state.server
-    return found
+    person: Person | None = getattr(request.state, "person", None)
+    if person is None or person.is_everywhere:
+        return found
+    return replace(found, fleet=found.fleet.seen_at(person.sites))
 
 
 TheServer = Annotated[Server, Depends(server_of)]

@@ -128,7 +128,7 @@ class IdentityDesk:
 
         Whoever had the identity of the site before is out: a room has one machine that speaks for it.
         """
-        row = await self._find(id)
+        row = await self.find(id)
         now = self._clock.now()
         if row.state is EnrolmentState.CLAIMED and accept:
             made = self._issue(row.site, row.request, row.id)
@@ -156,7 +156,7 @@ class IdentityDesk:
                 await self._publish_revoked()
                 self._put_out(row.site)
         self._stream.publish("identity", row.site)
-        return await self._find(id)
+        return await self.find(id)
 
     async def collect(self, id: str, token: str) -> Given | EnrolmentState:
         """The answer for the machine that has the token: what it is given, or how far it is. Raises NotFound."""
@@ -171,6 +171,13 @@ class IdentityDesk:
         return Given(
             row.site, found.pem, found.authority, found.issued_at + RENEW_AFTER, self.authority.trusted_by_rooms
         )
+
+    async def find(self, id: str) -> EnrolmentRow:
+        """One by its id. Raises NotFound."""
+        row = await self._database.read(lambda db: identities.find_enrolment(db, id))
+        if row is None:
+            raise NotFound("identities.no_such_enrolment")
+        return row
 
     async def waiting(self) -> list[EnrolmentRow]:
         """Machines that wait for an answer, and codes that can be used."""
@@ -251,12 +258,6 @@ class IdentityDesk:
         authority = self.authority.issuing
         made = issue(authority, site, requested_key(request), now, CERTIFICATE_LIVES)
         return CertificateRow(made.serial, site, authority.name, now, made.not_after, asked, made.pem)
-
-    async def _find(self, id: str) -> EnrolmentRow:
-        row = await self._database.read(lambda db: identities.find_enrolment(db, id))
-        if row is None:
-            raise NotFound("identities.no_such_enrolment")
-        return row
 
     async def _forget_boots(self, site: str) -> None:
         """Another machine: what was heard of the one before says nothing of this one."""

@@ -6,10 +6,11 @@ from fastapi import Request
 
 from fleet_server.errors import Invalid
 
+Form = dict[str, list[str]]
 _MOST_BYTES = 262_144
 
 
-async def form_of(request: Request) -> dict[str, list[str]]:
+async def form_of(request: Request) -> Form:
     """Field -> values. Raises Invalid."""
     body = await request.body()
     if len(body) > _MOST_BYTES or not request.headers.get("content-type", "").startswith(
@@ -20,3 +21,8 @@ async def form_of(request: Request) -> dict[str, list[str]]:
         return parse_qs(body.decode("utf-8"), max_num_fields=6_000, keep_blank_values=True)
     except ValueError as error:
         raise Invalid("form.unreadable") from error
+
+
+def one(form: Form, name: str, most: int) -> str:
+    """The first value of a field, without the space around it; empty where there is none."""
+    return form.get(name, [""])[0].strip()[:most]

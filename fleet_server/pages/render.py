@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from fleet_server import texts, views
 from fleet_server.api.language import COOKIE, language_of
+from fleet_server.domain import access
 from fleet_server.server import Server
 
 _ENVIRONMENT = Environment(
@@ -31,6 +32,8 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
     now = server.clock.now()
     page = _ENVIRONMENT.get_template(template).render(
         **values,
+        person=(person := getattr(request.state, "person", None)),
+        may=lambda act, site=None: person is not None and access.may(person, access.Act(act), site),
         lang=lang,
         other_lang="en" if lang == "vi" else "vi",
         path=request.url.path,

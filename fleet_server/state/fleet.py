@@ -1,6 +1,7 @@
 """The newest state of every site, judged. Only `replace` changes it, after the change has been committed."""
 
 import asyncio
+import copy
 import logging
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -109,6 +110,12 @@ class Fleet:
                 self._corrected(known[row.id], row) if row.id in known else self._loaded(row, None) for row in changed
             )
             return len(known) < len(changed)
+
+    def seen_at(self, sites: frozenset[str]) -> "Fleet":
+        """This fleet as somebody sees it who has these sites alone. Only for looking."""
+        found = copy.copy(self)
+        found.entries = {site: self.entries[site] for site in sites if site in self.entries}
+        return found
 
     def judged(self, entry: SiteEntry, room: Room, **raw: bytes) -> SiteEntry:
         """The entry with another room, judged now."""

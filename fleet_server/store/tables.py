@@ -198,6 +198,48 @@ duties = Table(
     Column("until", BigInteger, nullable=False),
 )  # fmt: skip
 
+users = Table(
+    "users", metadata,
+    Column("id", String(36), primary_key=True),
+    Column("login", String(64), nullable=False, unique=True),
+    Column("name", String(120), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("sites", Text, nullable=False),
+    Column("password", String(200), nullable=False),
+    Column("totp", Text, nullable=False),
+    Column("totp_used", BigInteger, nullable=False),
+    Column("subject", String(255), unique=True),
+    Column("made_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+)  # fmt: skip
+
+keys = Table(
+    "keys", metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("user", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("label", String(120), nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("reads_only", Boolean, nullable=False),
+)  # fmt: skip
+
+audit = Table(
+    "audit", metadata,
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("by", String(120), nullable=False),
+    Column("origin", String(64), nullable=False),
+    Column("act", String(64), nullable=False),
+    Column("site", String(64)),
+    Column("outcome", String(16), nullable=False),
+    Column("details", Text, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("audit_of_site", "site"),
+)  # fmt: skip
+
 enrolments = Table(
     "enrolments", metadata,
     Column("id", String(36), primary_key=True),

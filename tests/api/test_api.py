@@ -30,7 +30,7 @@ def test_no_request_finds_an_answer_that_the_description_does_not_have(
         @given(case=operation.as_strategy())
         @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
         def try_it(case: schemathesis.Case) -> None:
-            case.call_and_validate(base_url=fleet.address, checks=CHECKS, timeout=10)
+            case.call_and_validate(base_url=fleet.address, checks=CHECKS, timeout=10, headers=fleet.headers)
 
         try_it()
         tried += 1

@@ -43,6 +43,16 @@ def test_only_one_file_reads_the_wall_clock() -> None:
     assert found - simulators <= allowed
 
 
+ROUTE = """\
+from fastapi import APIRouter
+from fleet_server.api.access import open_to_all
+router = APIRouter()
+@router.get("/toast", dependencies=[open_to_all("a toast")])
+def toast() -> str:
+    return "toast"
+"""
+
+
 def test_a_part_is_found_by_being_there(tmp_path: Path) -> None:
     """One of each is added to a copy, and nothing else is touched."""
     for package in PACKAGES:
@@ -56,11 +66,9 @@ def test_a_part_is_found_by_being_there(tmp_path: Path) -> None:
         "fleet_server/domain/checks/toast.py": (ROOT / "fleet_server/domain/checks/conference_runs.py").read_text(),
         "fleet_server/domain/checks/toast.toml": '[title]\nvi = "Bánh mì"\nen = "Toast"\n',
         "fleet_server/ingest/handlers/zz.py": (ROOT / "fleet_server/ingest/handlers/presence.py").read_text(),
-        "fleet_server/api/v1/toast.py": "from fastapi import APIRouter\nrouter = APIRouter()\n"
-        '@router.get("/toast")\ndef toast() -> str:\n    return "toast"\n',
+        "fleet_server/api/v1/toast.py": ROUTE,
         "fleet_server/pages/toast/__init__.py": "",
-        "fleet_server/pages/toast/page.py": "from fastapi import APIRouter\nrouter = APIRouter()\n"
-        '@router.get("/toast")\ndef toast() -> str:\n    return "toast"\n',
+        "fleet_server/pages/toast/page.py": ROUTE,
         "fleet_server/pages/toast/texts.toml": 'title = { vi = "Bánh", en = "Toast" }\n',
         "firmware_profiles/blueprints/department.yaml": (ROOT / "firmware_profiles/blueprints/commune.yaml")
         .read_text()
@@ -80,7 +88,9 @@ def test_a_part_is_found_by_being_there(tmp_path: Path) -> None:
         "assert 'toast' in checks()\n"
         "assert any(m.__name__.endswith('.zz') for m in modules_in('fleet_server.ingest.handlers'))\n"
         "from starlette.testclient import TestClient\n"
-        "client = TestClient(application(None), base_url='http://127.0.0.1')\n"
+        "from pathlib import Path\nfrom types import SimpleNamespace\nfrom fleet_server.config import Settings\n"
+        "server = SimpleNamespace(settings=Settings(Path('none')))\n"
+        "client = TestClient(application(server), base_url='http://127.0.0.1')\n"
         "assert client.get('/toast').json() == client.get('/api/v1/toast').json() == 'toast'\n"
         "assert {'checks.toast.title', 'toast.title'} <= set(texts())\n"
         "assert 'department' in blueprints()\n"
@@ -95,7 +105,8 @@ def test_a_part_is_found_by_being_there(tmp_path: Path) -> None:
 KEYS_IN_CODE = re.compile(r'(?:warned|failed|judged|not_asked)\("(\w+)"')
 T_IN_TEMPLATES = re.compile(r"""\bt\(\s*['"]([\w.]+)['"]\s*[,)]""")
 STEPS = re.compile(r'(?:progress|ActFailed|self\._wait|super\(\)\.__init__)\("(\w+)"')
-RAISED = re.compile(r'(?:NotFound|Invalid|Conflict|BadFile|WrongSettings|Refusal)\((?:\d+, )?"([\w.]+)"')
+ERRORS = "NotFound|Invalid|Conflict|BadFile|WrongSettings|NotSignedIn|Forbidden|TooOften|SignerGone|Refusal"
+RAISED = re.compile(rf'(?:{ERRORS})\((?:\d+, )?"([\w.]+)"')
 
 
 def test_every_check_has_a_text_for_whatever_it_finds() -> None:

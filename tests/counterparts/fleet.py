@@ -1,5 +1,6 @@
 """A server as a process, and what a client of its API does."""
 
+import argparse
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import Any
 import httpx
 
 from demo.processes import Processes, free_port
+from fleet_server.config import Settings
+from fleet_server.people_cli import users
 from tests.counterparts.identity import give_keys
 from tests.counterparts.waiting import wait_for
 
@@ -21,6 +24,9 @@ site_id,code,name,kind,parent,lat,lon,line_down_mbps,line_up_mbps
 """
 
 
+PASSWORD = "a long word, for trying"
+
+
 class FleetUnderTest:
     """`diemcau-server serve` on a port of its own; it can be killed and started again on the same files."""
 
@@ -28,12 +34,43 @@ class FleetUnderTest:
         self._processes, self._broker_port, self.folder = processes, broker_port, folder
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
+        self.environment = {"DIEMCAU_PUBLIC_URL": self.address, "DIEMCAU_SECOND_FACTOR": "0"}
         self._command = [sys.executable, "-m", "fleet_server.cli", "--folder", str(folder)]
         folder.mkdir(parents=True, exist_ok=True)
         give_keys(folder)
         self.import_sites(SITES + more_sites)
-        self.client = httpx.Client(base_url=f"{self.address}/api/v1", timeout=10)
+        self.client = self.client_of(self.add_user("tests", "administrator"))
         self.child: subprocess.Popen[bytes] | None = None
+
+    def add_user(self, login: str, role: str, *sites: str) -> str:
+        """A user who signs in with `PASSWORD`; an API token of theirs."""
+        secrets = self.folder / "secrets"
+        secrets.mkdir(exist_ok=True)
+        (secrets / "password").write_text(PASSWORD)
+        token = secrets / f"{login}.token"
+        given = argparse.Namespace(
+            act="add", lang="en", login=login, name=login, role=role, sites=",".join(sites),
+            password_file=secrets / "password", token_file=token,
+        )  # fmt: skip
+        users(Settings(self.folder), given)
+        return token.read_text()
+
+    def client_of(self, token: str) -> httpx.Client:
+        """A client of the API with this token."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=f"{self.address}/api/v1", timeout=10, headers=headers)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """For clients of a test's own: the token of our administrator."""
+        return {"Authorization": self.client.headers["Authorization"]}
+
+    def cookies(self, login: str = "tests") -> list[dict[str, Any]]:
+        """What a browser has that this user has signed in with, as playwright takes it."""
+        with httpx.Client(base_url=self.address, timeout=10) as browser:
+            answer = browser.post("/sign-in", data={"login": login, "password": PASSWORD, "next": "/"})
+            assert answer.status_code == 303, answer.text
+            return [{"name": name, "value": value, "url": self.address} for name, value in browser.cookies.items()]
 
     def import_sites(self, rows: str) -> None:
         """Import a CSV file of sites."""
@@ -44,7 +81,7 @@ class FleetUnderTest:
     def start(self, within_s: float = 30.0) -> None:
         """Start it and wait until it is well."""
         command = [*self._command, "serve", "--port", str(self.port), "--broker", f"127.0.0.1:{self._broker_port}"]
-        self.child = self._processes.start("server", command, {"DIEMCAU_PUBLIC_URL": self.address})
+        self.child = self._processes.start("server", command, self.environment)
         wait_for(lambda: self.health().get("broker"), within_s, "the server is not well")
 
     def kill(self) -> None:

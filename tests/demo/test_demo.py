@@ -25,6 +25,15 @@ def short_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+def signed_in(address: str, printed: str) -> httpx.Client:
+    """A browser of somebody who has read what the demo prints."""
+    password = printed.partition("password: ")[2].split()[0]
+    browser = httpx.Client()
+    answer = browser.post(f"{address}/sign-in", data={"login": "demo", "password": password, "next": "/"})
+    assert answer.status_code == 303
+    return browser
+
+
 @pytest.mark.parametrize("broker", ["auto", "embedded"])
 def test_the_demo_gets_ready_and_leaves_nothing_behind(broker: str, short_folder: Path) -> None:
     port = free_port()
@@ -37,19 +46,20 @@ def test_the_demo_gets_ready_and_leaves_nothing_behind(broker: str, short_folder
     try:
         wait_for(lambda: f"READY http://127.0.0.1:{port}" in output.read_text(), 60, "the demo is not ready")
         address = f"http://127.0.0.1:{port}/api/v1"
-        sites = {site["id"]: site for site in httpx.get(f"{address}/sites").json()["items"]}
+        browser = signed_in(f"http://127.0.0.1:{port}", output.read_text())
+        sites = {site["id"]: site for site in browser.get(f"{address}/sites").json()["items"]}
         assert len(sites) == 7 and "this-machine" in sites
         wait_for(
-            lambda: sum(s["verdict"] == "ready" for s in httpx.get(f"{address}/sites").json()["items"]) >= 4, 30,
+            lambda: sum(s["verdict"] == "ready" for s in browser.get(f"{address}/sites").json()["items"]) >= 4, 30,
             "the rooms do not get ready",
         )  # fmt: skip
-        assert len(httpx.get(f"{address}/sessions").json()["items"]) == 1
-        wait_for(lambda: httpx.get(f"{address}/sites/this-machine").json()["devices"], 30)
-        assert not httpx.get(f"{address}/sites/this-machine").json()["set_up"], "it lacks what a room needs"
+        assert len(browser.get(f"{address}/sessions").json()["items"]) == 1
+        wait_for(lambda: browser.get(f"{address}/sites/this-machine").json()["devices"], 30)
+        assert not browser.get(f"{address}/sites/this-machine").json()["set_up"], "it lacks what a room needs"
         wait_for(
             lambda: any(
                 site["verdict"] != "ready"
-                for site in httpx.get(f"{address}/sites").json()["items"]
+                for site in browser.get(f"{address}/sites").json()["items"]
                 if site["id"] != "this-machine"
             ),
             60,

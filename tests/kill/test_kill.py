@@ -63,7 +63,7 @@ def test_nothing_is_lost_or_doubled_when_every_part_is_killed_at_random(
 
     def keep_asking() -> None:
         """A button pressed again and again, each press with its own key, tried until the server has it."""
-        with httpx.Client(base_url=f"{fleet.address}/api/v1", timeout=5) as client:
+        with httpx.Client(base_url=f"{fleet.address}/api/v1", timeout=5, headers=fleet.headers) as client:
             while not stop.is_set():
                 key = uuid7()
                 while not stop.is_set():

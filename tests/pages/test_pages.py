@@ -25,11 +25,21 @@ def browser(chromium: str) -> Iterator[Browser]:
 class Watched:
     """A page whose complaints are kept."""
 
-    def __init__(self, browser: Browser, size: str, script: bool = True) -> None:
+    def __init__(
+        self,
+        browser: Browser,
+        size: str,
+        script: bool = True,
+        fleet: FleetUnderTest | None = None,
+        login: str = "tests",
+    ) -> None:
+        """With a fleet somebody has signed in."""
         width, height = SIZES[size]
         self.context = browser.new_context(
             viewport={"width": width, "height": height}, java_script_enabled=script, locale="vi-VN"
         )
+        if fleet is not None:
+            self.context.add_cookies(fleet.cookies(login))  # type: ignore[arg-type]
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -54,7 +64,7 @@ def test_every_page_is_whole_in_both_languages_at_every_size(
     paths = ["/", "/sites/38-1", "/sites/38-2", "/sessions", f"/sessions/{session}", "/sites/38-1/duty",
              "/sites/38-1/devices/camera-1/actions/reboot"]  # fmt: skip
     for size in SIZES:
-        watched = Watched(browser, size)
+        watched = Watched(browser, size, fleet=fleet)
         for lang in ("vi", "en"):
             for path in [*paths, "/wall"] if size == "wall" else paths:
                 answer = watched.page.goto(f"{fleet.address}{path}?lang={lang}")
@@ -71,7 +81,7 @@ def test_the_map_and_its_list_follow_when_a_room_gets_worse(
     fleet: FleetUnderTest, room: RoomUnderTest, browser: Browser
 ) -> None:
     fleet.wait_until("38-1", verdict="ready")
-    watched = Watched(browser, "wall")
+    watched = Watched(browser, "wall", fleet=fleet)
     page = watched.page
     page.goto(fleet.address)
     expect(page.locator("html[data-map-drawn='4']")).to_have_count(1)
@@ -90,7 +100,7 @@ def test_a_camera_is_rebooted_from_the_page_of_its_site_and_every_step_is_shown(
     fleet: FleetUnderTest, room: RoomUnderTest, browser: Browser
 ) -> None:
     fleet.wait_until("38-1", verdict="ready")
-    page = Watched(browser, "phone").page
+    page = Watched(browser, "phone", fleet=fleet).page
     page.goto(f"{fleet.address}/sites/38-1")
     page.click("#act-camera-1-reboot")
     expect(page.locator("main")).to_contain_text("khoảng 1 phút")
@@ -107,7 +117,7 @@ def test_an_action_and_a_decision_work_without_javascript(
     fleet: FleetUnderTest, room: RoomUnderTest, browser: Browser
 ) -> None:
     fleet.wait_until("38-1", verdict="ready")
-    page = Watched(browser, "phone", script=False).page
+    page = Watched(browser, "phone", script=False, fleet=fleet).page
     page.goto(f"{fleet.address}/sites/38-1/devices/ups-1/actions/test.battery.start.quick")
     page.click("#do")
     expect(page.locator("article.command")).to_have_count(1)
@@ -125,7 +135,6 @@ def test_an_action_and_a_decision_work_without_javascript(
     page.uncheck("input[value='38-hub']")
     page.click("main .button.main")
     expect(page.locator(".statement")).to_contain_text("Đủ điều kiện mở phiên")
-    page.fill("input[name=by]", "Lê Văn A")
     page.click("button[value=go]")
     expect(page.locator("main")).to_contain_text("Lê Văn A quyết định mở phiên lúc")
 
@@ -138,14 +147,12 @@ def test_a_session_says_why_not_and_takes_a_waiver(
     fleet.wait_until("38-1", verdict="not_ready", within_s=5)
     fleet.confirm_duty("38-1")
     session = session_of(fleet, "38-1")
-    page = Watched(browser, "wall").page
+    page = Watched(browser, "wall", fleet=fleet).page
     page.goto(f"{fleet.address}/sessions/{session}")
     expect(page.locator(".statement")).to_contain_text("Chưa thể bắt đầu: 1 điểm cầu")
     expect(page.locator("#gate-38-1")).to_contain_text("Phần mềm hội nghị không chạy.")
-    page.fill("input[name=by]", "Lê Văn A")
     page.click("button[value=go]")
     expect(page.locator("[role=alert]")).to_contain_text("Chưa đủ điều kiện mở phiên: 1 điểm cầu (38-1).")
-    page.fill("input[name=by]", "Lê Văn A")
     page.fill("input[name=reason]", "Dùng máy dự phòng")
     page.check("input[name=waive]")
     page.click("button[value=go]")
@@ -157,7 +164,7 @@ def test_a_page_says_so_within_seconds_when_the_server_is_gone_and_recovers_when
     fleet: FleetUnderTest, room: RoomUnderTest, browser: Browser
 ) -> None:
     fleet.wait_until("38-1", verdict="ready")
-    page = Watched(browser, "wall").page
+    page = Watched(browser, "wall", fleet=fleet).page
     page.goto(f"{fleet.address}/wall")
     expect(page.locator("[data-not-live]")).to_be_hidden()
     fleet.kill()
@@ -174,7 +181,7 @@ def test_what_a_device_says_of_itself_is_inert(
     room.ups.variables["ups.alarm"] = "<script>alert(2)</script>"
     room.start()
     fleet.wait_until("38-1", verdict="at_risk")
-    watched = Watched(browser, "wall")
+    watched = Watched(browser, "wall", fleet=fleet)
     watched.page.on("dialog", lambda dialog: watched.complaints.append(dialog.message))
     watched.page.goto(f"{fleet.address}/sites/38-1")
     expect(watched.page.locator("main")).to_contain_text("<script>alert(2)</script>")

@@ -48,8 +48,8 @@ def found_room(fleet: FleetUnderTest, mosquitto_port: int) -> Iterator[RoomWithF
 
 
 @pytest.fixture
-def phone(browser: Browser) -> Iterator[Watched]:
-    made = Watched(browser, "phone")
+def phone(browser: Browser, fleet: FleetUnderTest) -> Iterator[Watched]:
+    made = Watched(browser, "phone", fleet=fleet)
     yield made
     assert made.complaints == []
     made.context.close()
@@ -83,7 +83,7 @@ def test_survey_and_progress_are_whole_in_both_languages_at_every_size(
     paths = ["/progress", "/progress?stage=surveyed", "/progress?stage=in_service", "/sites/38-1/survey",
              "/sites/38-2/survey", "/sites/38-1", "/sites/38-2"]  # fmt: skip
     for size in SIZES:
-        watched = Watched(browser, size)
+        watched = Watched(browser, size, fleet=fleet)
         for lang in ("vi", "en"):
             for path in paths:
                 watched.page.goto(fleet.address + path + ("&" if "?" in path else "?") + f"lang={lang}")
@@ -304,7 +304,7 @@ def test_a_site_that_was_never_provisioned_is_being_set_up_and_says_why(
         card = page.locator(f"#gate-{site}")
         expect(card.locator(".verdict").first).to_have_text("Đang thiết lập")
         expect(card).to_contain_text("Chưa cấp phát cấu hình")
-    wall = Watched(browser, "wall")
+    wall = Watched(browser, "wall", fleet=fleet)
     wall.page.goto(fleet.address)
     expect(wall.page.locator(".leaflet-marker-icon svg.not_ready, .leaflet-marker-icon svg.ready")).to_have_count(0)
     assert wall.complaints == []

@@ -107,6 +107,7 @@ class Listener:
 
     def __init__(self, fleet: FleetUnderTest) -> None:
         self.lines: list[str] = []
+        self._headers = fleet.headers
         self._address = f"{fleet.address}/api/v1/events?site={SITE}"
         self._thread = threading.Thread(target=self._hear, daemon=True)
         self._thread.start()
@@ -114,7 +115,7 @@ class Listener:
 
     def _hear(self) -> None:
         try:
-            with httpx.stream("GET", self._address, timeout=60) as answer:
+            with httpx.stream("GET", self._address, timeout=60, headers=self._headers) as answer:
                 self.lines += [f"status: {answer.status_code}"]
                 for line in answer.iter_lines():
                     self.lines.append(line)

@@ -6,15 +6,15 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from fleet_server.api.access import ThePerson, needs
 from fleet_server.api.context import Device, IdempotencyKey, Identifier, Site, TheServer
 from fleet_server.api.problems import problems
 from fleet_server.commands.desk import Wish
+from fleet_server.domain.access import Act
 from fleet_server.domain.commands import State
+from fleet_server.errors import NotFound
 
 router = APIRouter(tags=["commands"])
-
-NOBODY = "operator"
-"""Who asks, until there are users."""
 
 
 class CommandIn(BaseModel):
@@ -59,21 +59,24 @@ class CommandOut(BaseModel):
 
 
 @router.post(
-    "/sites/{site}/devices/{device}/commands", status_code=202, summary="Ask a device for one of its actions",
+    "/sites/{site}/devices/{device}/commands", dependencies=[needs(Act.COMMAND)], status_code=202,
+    summary="Ask a device for one of its actions",
     responses=problems(404, 409, 422),
 )  # fmt: skip
 async def request_command(
-    site: Site, device: Device, wish: CommandIn, server: TheServer, request: Request,
+    site: Site, device: Device, wish: CommandIn, server: TheServer, person: ThePerson, request: Request,
     idempotency_key: IdempotencyKey = None,
 ) -> CommandOut:  # fmt: skip
     """Answers at once; follow it with `GET /commands/{id}`."""
     asked = Wish(wish.action, {**wish.params}, wish.reason, wish.override)
     origin = request.client.host if request.client else ""
-    row = await server.commands.request(site, device, asked, by=NOBODY, origin=origin, key=idempotency_key)
+    row = await server.commands.request(site, device, asked, by=person.name, origin=origin, key=idempotency_key)
     return await _command_out(server, row.id)
 
 
-@router.get("/commands/{id}", summary="How far a command has come", responses=problems(404, 422))
+@router.get(
+    "/commands/{id}", dependencies=[needs(Act.SEE)], summary="How far a command has come", responses=problems(404, 422)
+)
 async def get_command(id: Identifier, server: TheServer) -> CommandOut:
     """Its state and every step with its time."""
     return await _command_out(server, id)
@@ -81,6 +84,8 @@ async def get_command(id: Identifier, server: TheServer) -> CommandOut:
 
 async def _command_out(server: TheServer, command: str) -> CommandOut:
     row = await server.commands.find(command)
+    if row.site not in server.fleet.entries:
+        raise NotFound("commands.not_found", command=command)
     return CommandOut(
         id=row.id, site=row.site, device=row.device, action=row.action, state=row.state, reason=row.reason,
         requested_by=row.requested_by, requested_at=row.requested_at, expires_at=row.expires_at,

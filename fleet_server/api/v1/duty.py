@@ -6,8 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from fleet_server.api.access import needs
 from fleet_server.api.context import Site, TheServer
 from fleet_server.api.problems import problems
+from fleet_server.domain.access import Act
 from fleet_server.domain.readiness import Duty
 from fleet_server.errors import NotFound
 from fleet_server.views import moment
@@ -31,13 +33,19 @@ class DutyOut(BaseModel):
     until: datetime
 
 
-@router.post("/sites/{site}/duty", status_code=201, summary="Confirm being on duty", responses=problems(404, 422))
+@router.post(
+    "/sites/{site}/duty",
+    dependencies=[needs(Act.CONFIRM_DUTY)],
+    status_code=201,
+    summary="Confirm being on duty",
+    responses=problems(404, 422),
+)
 async def confirm(site: Site, wanted: DutyIn, server: TheServer) -> DutyOut:
     """It stands for a working day, and every gate of the site asks for it."""
     return _out(await server.duty.confirm(site, wanted.name, wanted.phone))
 
 
-@router.get("/sites/{site}/duty", summary="Who is on duty", responses=problems(404, 422))
+@router.get("/sites/{site}/duty", dependencies=[needs(Act.SEE)], summary="Who is on duty", responses=problems(404, 422))
 async def get(site: Site, server: TheServer) -> DutyOut | None:
     """Null while nobody has confirmed."""
     if site not in server.fleet.entries:

@@ -6,7 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from fleet_server.api.access import ThePerson, needs
 from fleet_server.api.context import TheServer
+from fleet_server.domain.access import Act
 from wire.ids import SLUG
 
 router = APIRouter(tags=["events"])
@@ -15,9 +17,12 @@ _ALIVE_EVERY_S = 2.0
 """So that a page can say within five seconds that it has lost us."""
 
 
-@router.get("/events", summary="Changes as they happen", response_class=EventSourceResponse)
+@router.get(
+    "/events", dependencies=[needs(Act.SEE)], summary="Changes as they happen", response_class=EventSourceResponse
+)
 async def events(
     server: TheServer,
+    person: ThePerson,
     site: Annotated[str | None, Query(pattern=SLUG, description="Everything of one site, each report too")] = None,
     last_event_id: Annotated[str | None, Header(max_length=100)] = None,
 ) -> AsyncIterator[ServerSentEvent]:
@@ -30,6 +35,8 @@ async def events(
     async for change in server.stream.read(last_event_id, _ALIVE_EVERY_S):
         if change is None:
             yield ServerSentEvent(event="alive", data={})
+        elif change.site is not None and change.site not in server.fleet.entries and not person.is_everywhere:
+            continue
         elif change.site == site or change.site is None or (site is None and change.kind != "report"):
             yield ServerSentEvent(
                 id=server.stream.id_of(change), event=change.kind, data={"site": change.site, **change.data}

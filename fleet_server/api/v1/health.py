@@ -1,11 +1,13 @@
-"""GET /health."""
+"""GET /health for everybody, GET /intake for who is signed in."""
 
 from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from fleet_server.api.access import needs, open_to_all
 from fleet_server.api.context import TheServer
+from fleet_server.domain.access import Act
 
 router = APIRouter(tags=["health"])
 
@@ -17,12 +19,18 @@ class HealthOut(BaseModel):
     broker: bool = Field(description="Connected to the broker")
     learning: bool = Field(description="Just started: what is missing may only not have come yet")
     database: bool = Field(description="What rooms say can be committed")
-    sites: int
-    not_taken: dict[str, int] = Field(description="Messages that could not be taken, by reason")
 
 
-@router.get("/health", summary="How the server is")
-@router.head("/health", include_in_schema=False)
+@router.get(
+    "/health",
+    dependencies=[open_to_all("says only whether the server is well; rooms take its Date")],
+    summary="How the server is",
+)
+@router.head(
+    "/health",
+    dependencies=[open_to_all("says only whether the server is well; rooms take its Date")],
+    include_in_schema=False,
+)
 async def health(server: TheServer) -> HealthOut:
     """`ok`, or `degraded` with what is missing. Rooms take its Date as the measure of their clocks."""
     well = server.link.is_connected and not server.ingest.is_failing
@@ -31,6 +39,17 @@ async def health(server: TheServer) -> HealthOut:
         broker=server.link.is_connected,
         learning=server.fleet.is_learning,
         database=not server.ingest.is_failing,
-        sites=len(server.fleet.entries),
-        not_taken=dict(server.ingest.counted),
     )
+
+
+class IntakeOut(BaseModel):
+    """What the server takes in."""
+
+    sites: int
+    not_taken: dict[str, int] = Field(description="Messages that could not be taken, by reason")
+
+
+@router.get("/intake", dependencies=[needs(Act.SEE)], summary="What could not be taken")
+async def intake(server: TheServer) -> IntakeOut:
+    """Counted since the server was started."""
+    return IntakeOut(sites=len(server.fleet.entries), not_taken=dict(server.ingest.counted))

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Request
 from pydantic import BaseModel, Field
 
+from fleet_server.api.access import ThePerson, needs, open_to_all
 from fleet_server.api.context import Identifier, Site, TheServer
 from fleet_server.api.problems import problems
-from fleet_server.api.v1.commands import NOBODY
+from fleet_server.domain.access import Act
 from fleet_server.errors import NotFound
 from fleet_server.identities.desk import Claim, Given
 from fleet_server.identities.enrolments import short
@@ -100,32 +101,52 @@ class RevocationOut(BaseModel):
     certificates: int
 
 
-@router.post("/sites/{site}/enrolments", status_code=201, summary="A code for a machine", responses=problems(404, 422))
-async def new_code(site: Site, wanted: CodeIn, server: TheServer) -> CodeOut:
+@router.post(
+    "/sites/{site}/enrolments",
+    dependencies=[needs(Act.ENROL)],
+    status_code=201,
+    summary="A code for a machine",
+    responses=problems(404, 422),
+)
+async def new_code(site: Site, wanted: CodeIn, server: TheServer, person: ThePerson) -> CodeOut:
     """128 bits, for one use within a day; earlier codes of the site that nobody has used are void."""
-    made = await server.identities.new_code(site, NOBODY, put_out=wanted.put_out)
+    made = await server.identities.new_code(site, person.name, put_out=wanted.put_out)
     return CodeOut(
         id=made.enrolment.id, code=made.code, expires_at=made.enrolment.expires_at,
         server=server.settings.public_url, fingerprint=server.identities.web_fingerprint,
     )  # fmt: skip
 
 
-@router.get("/enrolments", summary="Codes that can be used and machines that wait")
+@router.get("/enrolments", dependencies=[needs(Act.ENROL)], summary="Codes that can be used and machines that wait")
 async def enrolments(server: TheServer) -> list[EnrolmentOut]:
     """The newest first."""
-    return [_out(row) for row in await server.identities.waiting()]
+    return [_out(row) for row in await server.identities.waiting() if row.site in server.fleet.entries]
 
 
-@router.post("/enrolments/claim", status_code=202, summary="Bring a code", responses=problems(404, 422))
+@router.post(
+    "/enrolments/claim",
+    dependencies=[open_to_all("the code is what counts")],
+    status_code=202,
+    summary="Bring a code",
+    responses=problems(404, 422),
+)
 async def claim(wanted: ClaimIn, server: TheServer, request: Request) -> ClaimOut:
     """For machines. The first to bring a code has it; a second one is told that there is no such code."""
     origin = request.client.host if request.client else ""
     brought = Claim(wanted.code, wanted.request, wanted.sealing_key, wanted.machine)
     row, token = await server.identities.claim(brought, origin)
+    await server.audit.record(
+        wanted.machine or "?", "claim", "done", origin=origin, site=row.site, fingerprint=row.fingerprint
+    )  # fmt: skip
     return ClaimOut(id=row.id, token=token, fingerprint=row.fingerprint)
 
 
-@router.get("/enrolments/{id}/identity", summary="Fetch the answer", responses=problems(404, 422))
+@router.get(
+    "/enrolments/{id}/identity",
+    dependencies=[open_to_all("the token given for the code is what counts")],
+    summary="Fetch the answer",
+    responses=problems(404, 422),
+)
 async def identity(
     id: Identifier, server: TheServer, authorization: Annotated[str, Header(max_length=200)] = ""
 ) -> IdentityOut:
@@ -144,22 +165,40 @@ async def identity(
     )  # fmt: skip
 
 
-@router.post("/enrolments/{id}/decision", summary="Accept a machine, or not", responses=problems(404, 409, 422))
-async def decide(id: Identifier, wanted: DecisionIn, server: TheServer) -> EnrolmentOut:
+@router.post(
+    "/enrolments/{id}/decision",
+    dependencies=[needs(Act.ADMIT)],
+    summary="Accept a machine, or not",
+    responses=problems(404, 409, 422),
+)
+async def decide(id: Identifier, wanted: DecisionIn, server: TheServer, person: ThePerson) -> EnrolmentOut:
     """Whoever had the site's identity before is out."""
-    return _out(await server.identities.decide(id, wanted.accept, NOBODY))
+    if (await server.identities.find(id)).site not in server.fleet.entries:
+        raise NotFound("identities.no_such_enrolment")
+    return _out(await server.identities.decide(id, wanted.accept, person.name))
 
 
-@router.post("/sites/{site}/identity/revocation", summary="Put a machine out", responses=problems(404, 422))
-async def revoke(site: Site, wanted: RevocationIn, server: TheServer) -> RevocationOut:
+@router.post(
+    "/sites/{site}/identity/revocation",
+    dependencies=[needs(Act.ADMIT)],
+    summary="Put a machine out",
+    responses=problems(404, 422),
+)
+async def revoke(site: Site, wanted: RevocationIn, server: TheServer, person: ThePerson) -> RevocationOut:
     """Within a minute it is disconnected and cannot come back; it can be enrolled anew."""
-    return RevocationOut(certificates=await server.identities.revoke(site, NOBODY, wanted.reason))
+    return RevocationOut(certificates=await server.identities.revoke(site, person.name, wanted.reason))
 
 
-@router.post("/sites/{site}/decommission", status_code=204, summary="Close a site", responses=problems(404, 422))
-async def decommission(site: Site, wanted: RevocationIn, server: TheServer) -> None:
+@router.post(
+    "/sites/{site}/decommission",
+    dependencies=[needs(Act.CLOSE)],
+    status_code=204,
+    summary="Close a site",
+    responses=problems(404, 422),
+)
+async def decommission(site: Site, wanted: RevocationIn, server: TheServer, person: ThePerson) -> None:
     """Its machine is out, and nobody asks for it any more; its history stays. Importing it opens it again."""
-    await server.identities.decommission(site, NOBODY, wanted.reason)
+    await server.identities.decommission(site, person.name, wanted.reason)
 
 
 def _out(row: EnrolmentRow) -> EnrolmentOut:

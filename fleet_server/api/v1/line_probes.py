@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
+from fleet_server.api.access import open_to_all
 from fleet_server.api.context import TheServer
 from fleet_server.api.problems import problems
 from wire.probe import SECONDS_HEADER
@@ -23,7 +24,12 @@ class TakenOut(BaseModel):
     cut: bool = Field(description="It had to yield; the number means little")
 
 
-@router.get("/line-probes/{ticket}/down", summary="Bytes for a room with a ticket", responses=problems(404, 409, 422))
+@router.get(
+    "/line-probes/{ticket}/down",
+    dependencies=[open_to_all("the ticket is what counts")],
+    summary="Bytes for a room with a ticket",
+    responses=problems(404, 409, 422),
+)
 async def down(ticket: Secret, server: TheServer) -> StreamingResponse:
     """Noise for as many seconds as the header says, paced; it ends early when the test must yield."""
     known = server.line_tests.tickets.use(ticket, "down")
@@ -33,7 +39,12 @@ async def down(ticket: Secret, server: TheServer) -> StreamingResponse:
     )  # fmt: skip
 
 
-@router.post("/line-probes/{ticket}/up", summary="Bytes from a room with a ticket", responses=problems(404, 409, 422))
+@router.post(
+    "/line-probes/{ticket}/up",
+    dependencies=[open_to_all("the ticket is what counts")],
+    summary="Bytes from a room with a ticket",
+    responses=problems(404, 409, 422),
+)
 async def up(ticket: Secret, request: Request, server: TheServer) -> TakenOut:
     """Takes them at the ticket's rate and says how fast they came; none of them is kept."""
     known = server.line_tests.tickets.use(ticket, "up")

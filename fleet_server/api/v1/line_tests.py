@@ -6,10 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from fleet_server.api.access import ThePerson, needs
 from fleet_server.api.context import Identifier, TheServer
 from fleet_server.api.problems import problems
-from fleet_server.api.v1.commands import NOBODY
+from fleet_server.domain.access import Act
 from fleet_server.domain.line_tests import LineTest, LineTestState
+from fleet_server.errors import NotFound
 from fleet_server.server import Server
 from wire.ids import SLUG
 
@@ -56,14 +58,23 @@ class LoadOut(BaseModel):
     peak_up_mbit_s: float
 
 
-@router.post("/line-tests", status_code=202, summary="Measure the lines of rooms", responses=problems(404, 422))
-async def ask(wanted: LineTestsIn, server: TheServer) -> LineTestsOut:
+@router.post(
+    "/line-tests",
+    dependencies=[needs(Act.TEST_LINE)],
+    status_code=202,
+    summary="Measure the lines of rooms",
+    responses=problems(404, 422),
+)
+async def ask(wanted: LineTestsIn, server: TheServer, person: ThePerson) -> LineTestsOut:
     """Answers at once with each test's turn. A room that already waits keeps its place."""
-    tests = await server.line_tests.ask(wanted.sites, NOBODY)
+    for site in wanted.sites:
+        if site not in server.fleet.entries:
+            raise NotFound("sites.not_found", site=site)
+    tests = await server.line_tests.ask(wanted.sites, person.name)
     return LineTestsOut(items=[_out(server, test) for test in tests])
 
 
-@router.get("/line-tests/load", summary="What line tests put on the hub's line")
+@router.get("/line-tests/load", dependencies=[needs(Act.SEE)], summary="What line tests put on the hub's line")
 async def load(server: TheServer) -> LoadOut:
     """Both ways, now and at the most since the server started."""
     down, up = server.line_tests.tickets.down, server.line_tests.tickets.up
@@ -73,10 +84,18 @@ async def load(server: TheServer) -> LoadOut:
     )  # fmt: skip
 
 
-@router.get("/line-tests/{id}", summary="How far a line test has come", responses=problems(404, 422))
+@router.get(
+    "/line-tests/{id}",
+    dependencies=[needs(Act.SEE)],
+    summary="How far a line test has come",
+    responses=problems(404, 422),
+)
 async def get(id: Identifier, server: TheServer) -> LineTestOut:
     """Its turn while it waits, its result when it is done."""
-    return _out(server, await server.line_tests.find(id))
+    found = await server.line_tests.find(id)
+    if found.site not in server.fleet.entries:
+        raise NotFound("line_tests.not_found", test=id)
+    return _out(server, found)
 
 
 def _out(server: Server, test: LineTest) -> LineTestOut:

@@ -4,14 +4,19 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
+from msgspec.structs import replace
 from pydantic import AwareDatetime, BaseModel, Field
 
+from fleet_server.api.access import ThePerson, needs
 from fleet_server.api.context import Identifier, TheServer
 from fleet_server.api.language import Language
 from fleet_server.api.problems import problems
+from fleet_server.domain.access import Act
 from fleet_server.domain.gate import Gate, Waiver
 from fleet_server.domain.readiness import CheckResult, Verdict
 from fleet_server.domain.sessions import Session
+from fleet_server.errors import NotFound
+from fleet_server.server import Server
 from fleet_server.store.sessions import DecisionRow
 from fleet_server.texts import Lang
 from fleet_server.views import message
@@ -19,7 +24,6 @@ from wire.ids import SLUG
 
 router = APIRouter(tags=["sessions"])
 
-Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"\S")]
 Reason = Annotated[str, Field(max_length=500)]
 
 
@@ -102,15 +106,16 @@ class WaiverIn(BaseModel):
 
 
 class DecisionIn(BaseModel):
-    """Go or no-go, by name."""
+    """Go or no-go, by whoever is signed in."""
 
     decision: Literal["go", "no_go"]
-    by: Name
     reason: Reason = ""
     waivers: Annotated[list[WaiverIn], Field(max_length=1_000)] = []
 
 
-@router.post("/sessions", status_code=201, summary="Plan a session", responses=problems(422))
+@router.post(
+    "/sessions", dependencies=[needs(Act.PLAN)], status_code=201, summary="Plan a session", responses=problems(422)
+)
 async def plan_session(wanted: SessionIn, server: TheServer) -> SessionOut:
     """A new session with its sites."""
     session = await server.sessions.plan(
@@ -119,30 +124,53 @@ async def plan_session(wanted: SessionIn, server: TheServer) -> SessionOut:
     return _session_out(session)
 
 
-@router.get("/sessions", summary="Sessions")
+@router.get("/sessions", dependencies=[needs(Act.SEE)], summary="Sessions")
 async def list_sessions(server: TheServer) -> SessionsOut:
     """The latest fifty."""
-    return SessionsOut(items=[_session_out(session) for session in await server.sessions.newest()])
+    return SessionsOut(items=[_session_out(session) for session in await visible_sessions(server)])
 
 
-@router.get("/sessions/{id}/gate", summary="Go or no-go, and why", responses=problems(404, 422))
+@router.get(
+    "/sessions/{id}/gate", dependencies=[needs(Act.SEE)], summary="Go or no-go, and why", responses=problems(404, 422)
+)
 async def get_gate(id: Identifier, server: TheServer, lang: Language) -> GateOut:
     """Every site's verdict under the session's own needs, with every reason."""
-    session = await server.sessions.find(id)
+    session = await visible_session(server, id)
     gate, decision, _ = await server.sessions.gate(session)
     return _gate_out(lang, server, session, gate, decision)
 
 
-@router.post("/sessions/{id}/decision", summary="Decide", responses=problems(404, 409, 422))
-async def decide(id: Identifier, wish: DecisionIn, server: TheServer, lang: Language) -> GateOut:
+@router.post(
+    "/sessions/{id}/decision", dependencies=[needs(Act.DECIDE)], summary="Decide", responses=problems(404, 409, 422)
+)
+async def decide(id: Identifier, wish: DecisionIn, server: TheServer, person: ThePerson, lang: Language) -> GateOut:
     """A named person's decision. `go` is refused while a site is neither ready nor waived."""
     session = await server.sessions.find(id)
     granted = [
-        Waiver(waiver.site, waiver.check, waiver.reason.strip(), wish.by.strip(), waiver.until or session.ends_at)
+        Waiver(waiver.site, waiver.check, waiver.reason.strip(), person.name, waiver.until or session.ends_at)
         for waiver in wish.waivers
     ]
-    gate, decision = await server.sessions.decide(session, wish.decision, wish.by.strip(), wish.reason.strip(), granted)
+    gate, decision = await server.sessions.decide(session, wish.decision, person.name, wish.reason.strip(), granted)
     return _gate_out(lang, server, session, gate, decision)
+
+
+async def visible_session(server: Server, id: str) -> Session:
+    """A session, for whoever sees one of its sites. Raises NotFound."""
+    session = await server.sessions.find(id)
+    if server.fleet.entries.keys().isdisjoint(session.sites):
+        raise NotFound("sessions.not_found", session=id)
+    return seen(server, session)
+
+
+async def visible_sessions(server: Server) -> list[Session]:
+    """The latest fifty, of which one sees a site."""
+    found = (seen(server, session) for session in await server.sessions.newest())
+    return [session for session in found if session.sites]
+
+
+def seen(server: Server, session: Session) -> Session:
+    """The session with those of its sites that one sees."""
+    return replace(session, sites=tuple(site for site in session.sites if site in server.fleet.entries))
 
 
 def _session_out(session: Session) -> SessionOut:
@@ -155,7 +183,8 @@ def _session_out(session: Session) -> SessionOut:
 def _gate_out(lang: Lang, server: TheServer, session: Session, gate: Gate, decision: DecisionRow | None) -> GateOut:
     sites = []
     for entry in gate.sites:
-        known = server.fleet.entries[entry.site]
+        if (known := server.fleet.entries.get(entry.site)) is None:
+            continue
 
         def reasons(checks: tuple[CheckResult, ...], known: object = known) -> list[ReasonOut]:
             return [

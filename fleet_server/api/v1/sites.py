@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from fleet_server.api.access import needs
 from fleet_server.api.context import Site, TheServer
 from fleet_server.api.language import Language
 from fleet_server.api.problems import problems
+from fleet_server.domain.access import Act
 from fleet_server.domain.readiness import Verdict
 from fleet_server.errors import NotFound
 from fleet_server.state.fleet import SiteEntry
@@ -115,7 +117,7 @@ class SiteDetailOut(SiteOut):
     devices: list[DeviceOut]
 
 
-@router.get("/sites", summary="Sites, filtered", responses=problems(422))
+@router.get("/sites", dependencies=[needs(Act.SEE)], summary="Sites, filtered", responses=problems(422))
 async def list_sites(
     server: TheServer,
     lang: Language,
@@ -140,7 +142,7 @@ async def list_sites(
     return SitesOut(items=[SiteOut(**_site(lang, entry)) for entry in shown], next=following)
 
 
-@router.get("/sites/{site}", summary="One site", responses=problems(404, 422))
+@router.get("/sites/{site}", dependencies=[needs(Act.SEE)], summary="One site", responses=problems(404, 422))
 async def get_site(site: Site, server: TheServer, lang: Language) -> SiteDetailOut:
     """Its verdict, every check with what it rests on, every device with its readings and actions."""
     entry = server.fleet.entries.get(site)

@@ -8,6 +8,8 @@ from fastapi import APIRouter, HTTPException
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse
 
+from fleet_server.api.access import open_to_all
+
 router = APIRouter()
 
 _PAGES = Path(__file__).parent.parent
@@ -17,7 +19,7 @@ _TYPES = {
 _FILE = re.compile(r"^[a-z0-9_\-]+(/[a-zA-Z0-9_.\-]+)*\.(css|js|svg|woff2|png)$")
 
 
-@router.get("/assets/{name:path}")
+@router.get("/assets/{name:path}", dependencies=[open_to_all("our own files")])
 async def asset(name: Annotated[str, InPath(max_length=200)]) -> FileResponse:
     """A style sheet, module, font or picture below pages/; nothing else that lies there."""
     file = _PAGES / name

@@ -5,8 +5,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from fleet_server.api.access import needs
 from fleet_server.api.context import Site, TheServer
 from fleet_server.api.language import Language
+from fleet_server.domain.access import Act
 from fleet_server.domain.findings import Outcome
 from fleet_server.domain.readiness import Verdict
 from fleet_server.errors import FleetError, NotFound
@@ -21,19 +23,19 @@ router = APIRouter()
 _MOST_STEPS = 3
 
 
-@router.get("/sites/{site}/duty")
+@router.get("/sites/{site}/duty", dependencies=[needs(Act.SEE)])
 async def page(site: Site, request: Request, server: TheServer) -> HTMLResponse:
     """The whole page."""
     return render(request, "duty/page.html", **_values(server, site), problem="")
 
 
-@router.get("/parts/duty/{site}")
+@router.get("/parts/duty/{site}", dependencies=[needs(Act.SEE)])
 async def part(site: Site, request: Request, server: TheServer) -> HTMLResponse:
     """The room as it is now."""
     return render(request, "duty/room.html", **_values(server, site))
 
 
-@router.post("/sites/{site}/duty")
+@router.post("/sites/{site}/duty", dependencies=[needs(Act.CONFIRM_DUTY)])
 async def confirm(site: Site, request: Request, server: TheServer, lang: Language) -> Response:
     """Somebody is in the room and looks after it."""
     form = await form_of(request)

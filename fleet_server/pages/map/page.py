@@ -9,8 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from fleet_server.api.access import needs
 from fleet_server.api.context import TheServer
 from fleet_server.api.language import Language
+from fleet_server.api.v1.sessions import seen
+from fleet_server.domain.access import Act
+from fleet_server.domain.sessions import Session
 from fleet_server.pages.render import render
 from fleet_server.server import Server
 from fleet_server.state.fleet import SiteEntry
@@ -32,7 +36,8 @@ def listing(server: Server, q: str, state: str) -> dict[str, Any]:
     """What the list shows: of all sites when asked for, else those with trouble."""
     entries = server.fleet.entries.values()
     wanted = q.casefold().strip()
-    at_stake = {site for session in server.sessions.upcoming()[:1] for site in session.sites}
+    upcoming = _upcoming(server)
+    at_stake = {site for session in upcoming[:1] for site in session.sites}
     fits = [
         entry
         for entry in most_urgent_first(entries)
@@ -44,26 +49,31 @@ def listing(server: Server, q: str, state: str) -> dict[str, Any]:
     return {
         "entries": fits[:_SHOWN], "more": max(0, len(fits) - _SHOWN), "q": q, "state": state, "at_stake": at_stake,
         "counts": Counter(name_of_state(entry) for entry in entries),
-        "next_session": next(iter(server.sessions.upcoming()), None),
+        "next_session": next(iter(upcoming), None),
     }  # fmt: skip
 
 
-@router.get("/")
+def _upcoming(server: Server) -> list[Session]:
+    found = (seen(server, session) for session in server.sessions.upcoming())
+    return [session for session in found if session.sites]
+
+
+@router.get("/", dependencies=[needs(Act.SEE)])
 async def page(request: Request, server: TheServer, q: Query100 = "", state: Wanted = "") -> HTMLResponse:
     """The whole page."""
     return render(request, "map/page.html", schematic=is_schematic(server), **listing(server, q, state))
 
 
-@router.get("/parts/map/list")
+@router.get("/parts/map/list", dependencies=[needs(Act.SEE)])
 async def part(request: Request, server: TheServer, q: Query100 = "", state: Wanted = "") -> HTMLResponse:
     """The counts and the list."""
     return render(request, "map/list.html", **listing(server, q, state))
 
 
-@router.get("/map/sites.json")
+@router.get("/map/sites.json", dependencies=[needs(Act.SEE)])
 async def sites(server: TheServer, lang: Language) -> JSONResponse:
     """Every site where it is, with its verdict and its sentence."""
-    next_session = next(iter(server.sessions.upcoming()), None)
+    next_session = next(iter(_upcoming(server)), None)
     in_session = set(next_session.sites) if next_session else set()
     rows = [
         {
@@ -76,7 +86,7 @@ async def sites(server: TheServer, lang: Language) -> JSONResponse:
     return JSONResponse(rows, headers={"Cache-Control": "no-store"})
 
 
-@router.get("/map/boundaries.json")
+@router.get("/map/boundaries.json", dependencies=[needs(Act.SEE)])
 async def boundaries(server: TheServer) -> Response:
     """The boundaries that this province has put in, or none: then only points are drawn."""
     file = server.settings.map_file

@@ -6,13 +6,15 @@ from typing import Annotated
 from fastapi import APIRouter, File, Query, Request, UploadFile
 from fastapi.responses import HTMLResponse, Response
 
+from fleet_server.api.access import ThePerson, needs
 from fleet_server.api.context import TheServer
 from fleet_server.api.language import Language
-from fleet_server.api.v1.commands import NOBODY
+from fleet_server.domain.access import Act
 from fleet_server.domain.rollout import STAGES
 from fleet_server.errors import FleetError
 from fleet_server.pages.render import render
 from fleet_server.rollout import spreadsheet
+from fleet_server.rollout.desk import SiteProgress
 from fleet_server.server import Server
 from fleet_server.texts import translate
 
@@ -23,37 +25,37 @@ _SHOWN = 4_000
 Wanted = Annotated[str, Query(pattern=r"^[a-z_]{0,20}$")]
 
 
-@router.get("/progress")
+@router.get("/progress", dependencies=[needs(Act.SEE)])
 async def page(request: Request, server: TheServer, stage: Wanted = "") -> HTMLResponse:
     """The whole page."""
     return _page(request, server, stage)
 
 
-@router.get("/progress/progress.xlsx")
+@router.get("/progress/progress.xlsx", dependencies=[needs(Act.SEE)])
 async def book(server: TheServer, lang: Language) -> Response:
     """The progress of the province as one Excel file."""
-    sites, now = server.rollout.all_progress(), server.clock.now()
+    sites, now = visible_progress(server), server.clock.now()
     made = await asyncio.to_thread(spreadsheet.progress_book, sites, lang, now)
     return _excel(made, "diemcau-progress.xlsx")
 
 
-@router.get("/progress/surveys.xlsx")
+@router.get("/progress/surveys.xlsx", dependencies=[needs(Act.SEE)])
 async def template(server: TheServer, lang: Language) -> Response:
     """The template of a survey, with what is known filled in."""
-    made = await asyncio.to_thread(spreadsheet.template, server.rollout.all_progress(), lang)
+    made = await asyncio.to_thread(spreadsheet.template, visible_progress(server), lang)
     return _excel(made, "diemcau-surveys.xlsx")
 
 
-@router.post("/progress")
+@router.post("/progress", dependencies=[needs(Act.ROLL_OUT)])
 async def upload(
-    request: Request, server: TheServer, lang: Language, file: Annotated[UploadFile, File()]
+    request: Request, server: TheServer, person: ThePerson, lang: Language, file: Annotated[UploadFile, File()]
 ) -> HTMLResponse:
     """Take surveys from an Excel file, all of them or none."""
     try:
         data = await file.read(spreadsheet.MOST_BYTES + 1)
         known = {site: entry.site.name for site, entry in server.fleet.entries.items()}
         found = await asyncio.to_thread(spreadsheet.surveys_in, data, known)
-        await server.rollout.save_surveys(found, NOBODY)
+        await server.rollout.save_surveys(found, person.name)
     except FleetError as error:
         problem = translate(lang, f"errors.{error.key}", **error.params)
         return _page(request, server, "", problem=problem, status=error.status)
@@ -63,12 +65,17 @@ async def upload(
 def _page(
     request: Request, server: Server, stage: str, problem: str = "", done: str = "", status: int = 200
 ) -> HTMLResponse:
-    sites = server.rollout.all_progress()
+    sites = visible_progress(server)
     shown = [site for site in sites if not stage or site.stage == stage]
     return render(
         request, "progress/page.html", status, sites=shown[:_SHOWN], total=len(sites), stage=stage, stages=STAGES,
         counts=spreadsheet.stage_counts(sites), problem=problem, done=done,
     )  # fmt: skip
+
+
+def visible_progress(server: Server) -> list[SiteProgress]:
+    """Of the sites that one sees."""
+    return [site for site in server.rollout.all_progress() if site.entry.site.id in server.fleet.entries]
 
 
 def _excel(data: bytes, name: str) -> Response:

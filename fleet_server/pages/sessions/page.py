@@ -3,8 +3,11 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from fleet_server.api.access import needs
 from fleet_server.api.context import TheServer
 from fleet_server.api.language import Language
+from fleet_server.api.v1.sessions import visible_sessions
+from fleet_server.domain.access import Act
 from fleet_server.errors import FleetError, Invalid
 from fleet_server.pages.form import form_of
 from fleet_server.pages.render import local_field, local_moment, render
@@ -14,13 +17,13 @@ from fleet_server.texts import translate
 router = APIRouter()
 
 
-@router.get("/sessions")
+@router.get("/sessions", dependencies=[needs(Act.SEE)])
 async def page(request: Request, server: TheServer) -> HTMLResponse:
     """The whole page."""
     return await _page(request, server, None)
 
 
-@router.post("/sessions")
+@router.post("/sessions", dependencies=[needs(Act.PLAN)])
 async def plan(request: Request, server: TheServer, lang: Language) -> Response:
     """Plan a session; then to its page."""
     form = await form_of(request)
@@ -46,6 +49,6 @@ async def plan(request: Request, server: TheServer, lang: Language) -> Response:
 async def _page(request: Request, server: Server, problem: str | None, status: int = 200) -> HTMLResponse:
     sites = sorted(server.fleet.entries.values(), key=lambda entry: (entry.site.kind != "hub", entry.site.name))
     return render(
-        request, "sessions/page.html", status, sessions=await server.sessions.newest(), sites=sites, problem=problem,
+        request, "sessions/page.html", status, sessions=await visible_sessions(server), sites=sites, problem=problem,
         starts=local_field(server, 60), ends=local_field(server, 180),
     )  # fmt: skip

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from fleet_server.api.access import ThePerson, needs
 from fleet_server.api.context import Device, Site, TheServer
 from fleet_server.api.language import Language, language_of
-from fleet_server.api.v1.commands import NOBODY
 from fleet_server.commands.desk import Wish
+from fleet_server.domain.access import Act
 from fleet_server.domain.commands import FINAL
 from fleet_server.domain.findings import Outcome
 from fleet_server.domain.readiness import PEOPLE
@@ -27,16 +28,16 @@ from wire.messages import Value
 router = APIRouter()
 
 Action = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
-_PARTS = ("status", "checks", "provisioning", "devices", "commands")
+_PARTS = ("status", "checks", "provisioning", "identity", "devices", "commands")
 
 
-@router.get("/sites/{site}")
+@router.get("/sites/{site}", dependencies=[needs(Act.SEE)])
 async def page(site: Site, request: Request, server: TheServer) -> HTMLResponse:
     """The whole page."""
     return render(request, "site/page.html", **await _values(request, server, site))
 
 
-@router.get("/parts/sites/{site}/{part}")
+@router.get("/parts/sites/{site}/{part}", dependencies=[needs(Act.SEE)])
 async def part(site: Site, part: str, request: Request, server: TheServer) -> HTMLResponse:
     """One part of the page, as it is now."""
     if part not in _PARTS:
@@ -44,16 +45,16 @@ async def part(site: Site, part: str, request: Request, server: TheServer) -> HT
     return render(request, f"site/{part}.html", **await _values(request, server, site))
 
 
-@router.get("/sites/{site}/devices/{device}/actions/{action}")
+@router.get("/sites/{site}/devices/{device}/actions/{action}", dependencies=[needs(Act.COMMAND)])
 async def confirm(site: Site, device: Device, action: Action, request: Request, server: TheServer) -> HTMLResponse:
     """What an action will do, to what, for how long, and the button that does it."""
     values = await _values(request, server, site)
     return render(request, "site/confirm.html", **values, **_wanted(values["devices"], device, action), problem=None)
 
 
-@router.post("/sites/{site}/devices/{device}/actions/{action}")
+@router.post("/sites/{site}/devices/{device}/actions/{action}", dependencies=[needs(Act.COMMAND)])
 async def act(
-    site: Site, device: Device, action: Action, request: Request, server: TheServer, lang: Language
+    site: Site, device: Device, action: Action, request: Request, server: TheServer, person: ThePerson, lang: Language
 ) -> Response:
     """Ask for it; then back to the site, where each step is shown as it happens."""
     values = await _values(request, server, site)
@@ -69,40 +70,40 @@ async def act(
     key = form.get("key", [""])[0][:200] or None
     origin = request.client.host if request.client else ""
     try:
-        await server.commands.request(site, device, wish, by=NOBODY, origin=origin, key=key)
+        await server.commands.request(site, device, wish, by=person.name, origin=origin, key=key)
     except FleetError as error:
         problem = translate(lang, f"errors.{error.key}", **error.params)
         return render(request, "site/confirm.html", error.status, **values, **wanted, problem=problem)
     return RedirectResponse(f"/sites/{site}#commands", 303)
 
 
-@router.post("/sites/{site}/provisioning")
-async def provision(site: Site, server: TheServer) -> Response:
+@router.post("/sites/{site}/provisioning", dependencies=[needs(Act.PROVISION)])
+async def provision(site: Site, server: TheServer, person: ThePerson) -> Response:
     """Set what differs; each step is shown as it happens."""
-    await server.provision.ask(site, NOBODY)
+    await server.provision.ask(site, person.name)
     return RedirectResponse(f"/sites/{site}#provisioning", 303)
 
 
-@router.post("/sites/{site}/line-test")
-async def line_test(site: Site, server: TheServer) -> Response:
+@router.post("/sites/{site}/line-test", dependencies=[needs(Act.TEST_LINE)])
+async def line_test(site: Site, server: TheServer, person: ThePerson) -> Response:
     """Measure this room's line, in its turn."""
-    await server.line_tests.ask([site], NOBODY)
+    await server.line_tests.ask([site], person.name)
     return RedirectResponse(f"/sites/{site}#provisioning", 303)
 
 
-@router.post("/sites/{site}/found")
-async def accept_found(site: Site, request: Request, server: TheServer) -> Response:
+@router.post("/sites/{site}/found", dependencies=[needs(Act.PROVISION)])
+async def accept_found(site: Site, request: Request, server: TheServer, person: ThePerson) -> Response:
     """A found device belongs to the room from now on."""
     form = await form_of(request)
     address, username = (form.get(name, [""])[0].strip()[:120] for name in ("address", "username"))
-    await server.rollout.accept_found(site, address, username[:64], NOBODY)
+    await server.rollout.accept_found(site, address, username[:64], person.name)
     return RedirectResponse(f"/sites/{site}#provisioning", 303)
 
 
-@router.post("/sites/{site}/devices/{device}/accept")
-async def accept_swapped(site: Site, device: Device, server: TheServer) -> Response:
+@router.post("/sites/{site}/devices/{device}/accept", dependencies=[needs(Act.PROVISION)])
+async def accept_swapped(site: Site, device: Device, server: TheServer, person: ThePerson) -> Response:
     """The device that answers now is the right one."""
-    await server.rollout.accept_swapped(site, device, NOBODY)
+    await server.rollout.accept_swapped(site, device, person.name)
     return RedirectResponse(f"/sites/{site}#provisioning", 303)
 
 
@@ -129,6 +130,8 @@ async def _values(request: Request, server: Server, site: str) -> dict[str, Any]
         "line_test": (line_test := await server.line_tests.newest_of_site(site)),
         "line_turn": server.line_tests.turn(line_test) if line_test else 0,
         "has_line": any(spec.action == "measure_bandwidth" for fit in entry.fits for spec in fit.actions),
+        "valid_until": server.identities.valid_until.get(site),
+        "is_barred": site in server.fleet.barred,
         "duty": server.duty.of_site(site),
         "sessions": server.sessions.of_site(site),
         "live_session": server.sessions.is_live(site),

@@ -21,7 +21,7 @@ function tick() {
     const text = time.dataset.age.replace("{span}", spanOf(Math.max(0, seconds)));
     if (time.textContent !== text) time.textContent = text;
   }
-  if (Date.now() - heardAt > SILENT_MS) say(true);
+  if (document.body.dataset.stream && Date.now() - heardAt > SILENT_MS) say(true);
 }
 
 function say(broken) {
@@ -45,6 +45,7 @@ function refreshSoon(part) {
 async function refresh(part) {
   try {
     const answer = await fetch(part.dataset.live + (part.dataset.query ?? ""), { headers: { "X-Part": "1" } });
+    if (answer.status === 401) location.reload();
     if (!answer.ok) return;
     replace(part, await answer.text());
   } catch {
@@ -139,4 +140,4 @@ document.addEventListener("keydown", (event) => {
 
 setInterval(tick, 1000);
 tick();
-open();
+if (document.body.dataset.stream) open();

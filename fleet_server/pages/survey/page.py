@@ -6,12 +6,13 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from fleet_server.api.access import ThePerson, needs
 from fleet_server.api.context import Site, TheServer
 from fleet_server.api.language import Language
-from fleet_server.api.v1.commands import NOBODY
+from fleet_server.domain.access import Act
 from fleet_server.domain.rollout import BY_HAND, GROUPS, STAGES, Piece, Stage, Survey
 from fleet_server.errors import FleetError, Invalid
-from fleet_server.pages.form import form_of
+from fleet_server.pages.form import Form, form_of, one
 from fleet_server.pages.render import render
 from fleet_server.server import Server
 from fleet_server.texts import translate
@@ -20,36 +21,35 @@ router = APIRouter()
 
 _RATES = ("line_down_mbit_s", "line_up_mbit_s")
 _HAS = {"yes": True, "no": False}
-Form = dict[str, list[str]]
 
 
-@router.get("/sites/{site}/survey")
+@router.get("/sites/{site}/survey", dependencies=[needs(Act.SEE)])
 async def page(site: Site, request: Request, server: TheServer) -> HTMLResponse:
     """The whole page."""
     return _page(request, server, site)
 
 
-@router.post("/sites/{site}/survey")
-async def save(site: Site, request: Request, server: TheServer, lang: Language) -> Response:
+@router.post("/sites/{site}/survey", dependencies=[needs(Act.SURVEY)])
+async def save(site: Site, request: Request, server: TheServer, person: ThePerson, lang: Language) -> Response:
     """Keep it, and show what is missing."""
     form = await form_of(request)
     try:
-        await server.rollout.save_surveys({site: _survey(form)}, NOBODY)
+        await server.rollout.save_surveys({site: _survey(form)}, person.name)
         if "desire" in form:
-            await server.rollout.desire_survey(site, NOBODY)
+            await server.rollout.desire_survey(site, person.name)
     except FleetError as error:
         problem = translate(lang, f"errors.{error.key}", **error.params)
         return _page(request, server, site, problem, error.status, _as_typed(form))
     return RedirectResponse(f"/sites/{site}/survey", 303)
 
 
-@router.post("/sites/{site}/stage")
-async def say_stage(site: Site, request: Request, server: TheServer, lang: Language) -> Response:
+@router.post("/sites/{site}/stage", dependencies=[needs(Act.SURVEY)])
+async def say_stage(site: Site, request: Request, server: TheServer, person: ThePerson, lang: Language) -> Response:
     """How far a person says the site has come."""
     form = await form_of(request)
     try:
-        stage = Stage(_one(form, "stage", 20))
-        await server.rollout.say_stage(site, stage, NOBODY, _one(form, "note", 500))
+        stage = Stage(one(form, "stage", 20))
+        await server.rollout.say_stage(site, stage, person.name, one(form, "note", 500))
     except ValueError:
         raise Invalid("form.unreadable") from None
     except FleetError as error:
@@ -99,12 +99,12 @@ def _typed(form: Form) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     for group in (group for group, roles in GROUPS.items() if roles):
         texts = ("make", "model", "address", "username", "note", "year")
         pieces[group] = {
-            **{field: _one(form, f"{group}.{field}", 4 if field == "year" else 500) for field in texts},
-            "has": _HAS.get(_one(form, f"{group}.has", 8)),
+            **{field: one(form, f"{group}.{field}", 4 if field == "year" else 500) for field in texts},
+            "has": _HAS.get(one(form, f"{group}.has", 8)),
             "has_password": f"{group}.has_password" in form,
-            "driver": _one(form, f"{group}.driver", 64) or None,
+            "driver": one(form, f"{group}.driver", 64) or None,
         }
-    return {name: _one(form, name, 120) for name in ("contact", "phone", "line_kind", *_RATES)}, pieces
+    return {name: one(form, name, 120) for name in ("contact", "phone", "line_kind", *_RATES)}, pieces
 
 
 def _number(name: str, text: str) -> float:
@@ -113,7 +113,3 @@ def _number(name: str, text: str) -> float:
     except ValueError:
         raise Invalid("invalid", where=name, reason=text[:40]) from None
     return int(found) if found.is_integer() else found
-
-
-def _one(form: Form, name: str, most: int) -> str:
-    return form.get(name, [""])[0].strip()[:most]

@@ -1,0 +1,1 @@
+"""Users: how they come in, what they may use, what is recorded of them."""

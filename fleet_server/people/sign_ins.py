@@ -1,0 +1,147 @@
+"""Signing in: password, second factor, the one-time link before both. Every try is recorded."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from fleet_server.config import Settings
+from fleet_server.domain.access import HARMLESS, Role
+from fleet_server.domain.throttle import Failures, after_failure, still_counting, wait_s
+from fleet_server.errors import Invalid, NotFound, NotSignedIn, TooOften
+from fleet_server.people import proofs
+from fleet_server.people.audit import AuditDesk
+from fleet_server.people.known import Known, idle_of
+from fleet_server.signing.secret_box import SecretBox
+from fleet_server.store import people
+from fleet_server.store.database import Database
+from fleet_server.store.people import KeyKind, UserRow
+from wire.times import Clock
+
+_HALF_LIVES = timedelta(minutes=10)
+_BROWSER_LIVES = timedelta(days=180)
+_HASHING_AT_ONCE = 2
+"""Each takes 19 MiB and a core for 50 ms; whoever sends many waits."""
+_TOTP = "totp"
+
+
+class SignedIn(Struct, frozen=True):
+    """A browser that has given its password: the key for its cookie, and whether the second factor is still to come."""
+
+    key: str
+    needs_code: bool
+    expires_at: datetime
+    browser: str = ""
+    """A key that says: this browser has signed in before."""
+
+
+class SignInDesk:
+    """Lets people in. Failures are counted in memory alone: a restart forgives."""
+
+    def __init__(
+        self, database: Database, known: Known, clock: Clock, settings: Settings, box: SecretBox, audit: AuditDesk
+    ) -> None:  # fmt: skip
+        self._database, self._known, self._clock = database, known, clock
+        self._settings, self._box, self._audit = settings, box, audit
+        self._pairs: dict[str, Failures] = {}
+        self._accounts: dict[str, Failures] = {}
+        self._hashing = asyncio.Semaphore(_HASHING_AT_ONCE)
+
+    async def sign_in(self, login: str, password: str, browser: str, origin: str) -> SignedIn:
+        """A browser with login and password. Raises TooOften, and NotSignedIn for whatever else is wrong."""
+        login = login.strip().casefold()[:64]
+        user = next((known for known in self._known.users.values() if known.login == login), None)
+        seen = self._known.live(browser, KeyKind.BROWSER)
+        pair = f"{login} {origin}"
+        await self._wait(login, pair, login, seen is not None and seen[1] is user, origin)
+        async with self._hashing:
+            right = await asyncio.to_thread(proofs.is_password, user.password if user else "", password)
+        if not right or user is None or user.disabled_at is not None:
+            await self._fail(login, pair, login, "password", origin)
+            raise NotSignedIn("people.wrong_password")
+        self._pairs.pop(pair, None)
+        return await self._half_or_whole(user, origin)
+
+    async def give_code(self, half: str, code: str, origin: str) -> SignedIn:
+        """The second factor. Raises NotSignedIn, TooOften."""
+        found = self._known.live(half, KeyKind.HALF)
+        if found is None or not found[1].totp:
+            raise NotSignedIn("people.begin_again")
+        user, pair = found[1], f"{found[1].id} code"
+        await self._wait(user.login, pair, pair, True, origin)
+        if not await self._is_code(user, self._box.open(_TOTP, user.totp), code):
+            await self._fail(user.login, pair, pair, "code", origin)
+            raise NotSignedIn("people.wrong_code")
+        self._pairs.pop(pair, None)
+        await self._known.drop_key(half)
+        return await self.whole(user, origin)
+
+    def begin_totp(self, half: str) -> tuple[UserRow, str]:
+        """A new secret for somebody who must set the second factor up. Raises NotSignedIn."""
+        return self._without_totp(half), proofs.new_totp_secret()
+
+    async def set_totp(self, half: str, secret: str, code: str, origin: str) -> SignedIn:
+        """The first code of a new second factor proves that the app has it. Raises NotSignedIn, Invalid."""
+        user = self._without_totp(half)
+        if not (16 <= len(secret) <= 64 and secret.isalnum()) or not await self._is_code(user, secret, code):
+            raise Invalid("people.wrong_code")
+        await self._known.change(user.id, totp=self._box.seal(_TOTP, secret))
+        await self._audit.record(user.login, "second_factor", "done", origin=origin)
+        await self._known.drop_key(half)
+        return await self.whole(user, origin)
+
+    async def set_up(self, invitation: str, password: str, origin: str) -> SignedIn:
+        """Somebody who was invited sets a password. Raises NotFound for a used link, Invalid for a bad password."""
+        found = self._known.live(invitation, KeyKind.INVITATION)
+        if found is None:
+            raise NotFound("people.no_invitation")
+        user, hashed = found[1], proofs.hash_of(invitation)
+        async with self._hashing:
+            kept = await asyncio.to_thread(proofs.password_hash, password, user.login)
+        now = self._clock.now()
+        if await self._database.write(lambda db: people.take_key(db, hashed, KeyKind.INVITATION, now)) is None:
+            raise NotFound("people.no_invitation")
+        await self._known.end_keys(user.id, (KeyKind.SIGN_IN, KeyKind.HALF))
+        user = await self._known.change(user.id, password=kept, totp="")
+        await self._audit.record(user.login, "set_up", "done", origin=origin)
+        return await self._half_or_whole(user, origin)
+
+    async def whole(self, user: UserRow, origin: str) -> SignedIn:
+        """The user is in: all that was to be proved is proved."""
+        await self._audit.record(user.login, "sign_in", "done", origin=origin)
+        row, key = await self._known.new_key(user.id, KeyKind.SIGN_IN, idle_of(user.role))
+        _, browser = await self._known.new_key(user.id, KeyKind.BROWSER, _BROWSER_LIVES)
+        return SignedIn(key, False, row.expires_at, browser)
+
+    def must_have_totp(self, role: Role) -> bool:
+        """Whether the role wants a second factor."""
+        return self._settings.second_factor and role not in HARMLESS
+
+    async def _half_or_whole(self, user: UserRow, origin: str) -> SignedIn:
+        if not user.totp and not self.must_have_totp(user.role):
+            return await self.whole(user, origin)
+        row, key = await self._known.new_key(user.id, KeyKind.HALF, _HALF_LIVES)
+        return SignedIn(key, True, row.expires_at)
+
+    def _without_totp(self, half: str) -> UserRow:
+        found = self._known.live(half, KeyKind.HALF)
+        if found is None or found[1].totp:
+            raise NotSignedIn("people.begin_again")
+        return found[1]
+
+    async def _is_code(self, user: UserRow, secret: str, code: str) -> bool:
+        step = proofs.totp_step(secret, code, self._clock.now().timestamp())
+        return step is not None and await self._database.write(lambda db: people.use_totp(db, user.id, step))
+
+    async def _wait(self, login: str, pair: str, account: str, is_known: bool, origin: str) -> None:
+        now = self._clock.now().timestamp()
+        wait = wait_s(self._pairs.get(pair, Failures()), self._accounts.get(account, Failures()), is_known, now)
+        if wait > 0:
+            raise TooOften("people.wait", seconds=round(wait) + 1)
+
+    async def _fail(self, login: str, pair: str, account: str, why: str, origin: str) -> None:
+        now = self._clock.now().timestamp()
+        self._pairs, self._accounts = still_counting(self._pairs, now), still_counting(self._accounts, now)
+        self._pairs[pair] = after_failure(self._pairs.get(pair, Failures()), now)
+        self._accounts[account] = after_failure(self._accounts.get(account, Failures()), now)
+        await self._audit.record(login, "sign_in", "refused", origin=origin, why=why)
