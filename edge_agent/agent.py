@@ -53,7 +53,9 @@ class Agent:
         self._journal = Journal(self._store, self._log, self._clock)
         self._supervisor = Supervisor(self._clock)
         self._poller = Poller()
-        self.devices = Devices(config, self._journal, self._clock, self._supervisor, self._poller, self._found)
+        self.devices = Devices(
+            config, self._journal, self._clock, self._supervisor, self._poller, self._found, self._keeper.unseal
+        )
         boot_id = uuid7()
         self._link = RoomLink(self._keeper, boot_id, version("diemcau"), lambda: self._reporter.connected())
         self._trust = ClockTrust(self._clock)

@@ -8,6 +8,7 @@ from threading import Event
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from device_drivers import registry
 from device_drivers.driver import Driver, Sighting
@@ -20,6 +21,7 @@ from edge_agent.room import View
 from edge_agent.supervisor import Supervisor
 from edge_agent.worker import DeviceWorker, driver_of
 from wire.description import ReadingSpec
+from wire.errors import WireError
 from wire.messages import DesiredDevice, Secret
 from wire.times import Clock
 
@@ -39,8 +41,9 @@ class Devices:
 
     def __init__(
         self, config: RoomConfig, journal: Journal, clock: Clock, supervisor: Supervisor, poller: Poller,
-        found: Callable[[View | None, View], None],
+        found: Callable[[View | None, View], None], unseal: Callable[[str, str], str],
     ) -> None:  # fmt: skip
+        self._secrets = Secrets(Path(config.folder) / SECRETS, unseal)
         self._config, self._journal, self._clock = config, journal, clock
         self._supervisor, self._poller, self._found = supervisor, poller, found
         self._power = PowerTree(config.power)
@@ -72,7 +75,7 @@ class Devices:
             try:
                 if len(own) + len(wanted) >= _MOST:
                     raise Misconfigured(f"{device.id}: a room has {_MOST} devices at most")
-                wanted[device.id] = _config_of(device, Path(self._config.folder) / SECRETS)
+                wanted[device.id] = _config_of(device, self._secrets)
             except Misconfigured as error:
                 wrong[device.id] = str(error)[:200]
         before, self._wrong = self._wrong, wrong
@@ -148,7 +151,25 @@ class EitherEvent(Event):
 _TICK_S = 0.25
 
 
-def _config_of(device: DesiredDevice, secrets: Path) -> DeviceConfig:
+class Secrets(Struct, frozen=True):
+    """Where passwords come from: the room's own folder, or the centre, sealed to this machine."""
+
+    folder: Path
+    unseal: Callable[[str, str], str]
+
+    def value_of(self, secret: Secret) -> str:
+        """Raises Misconfigured."""
+        try:
+            if secret.sealed:
+                return self.unseal(secret.secret, secret.sealed)
+            return (self.folder / secret.secret).read_text(encoding="utf-8").strip()
+        except WireError as error:
+            raise Misconfigured(f"{error}; enter it at the centre again") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise Misconfigured(f"the room has no secret {secret.secret!r}; put it into its secrets") from error
+
+
+def _config_of(device: DesiredDevice, secrets: Secrets) -> DeviceConfig:
     """A desired device as a room.toml would have it. Raises Misconfigured."""
     description, kind = registry.description_of(device.driver), registry.driver_class(device.driver)
     if device.role not in description.roles:
@@ -161,13 +182,10 @@ def _config_of(device: DesiredDevice, secrets: Path) -> DeviceConfig:
     return DeviceConfig(device.id, device.role, device.driver, device.poll_s, settings=settings)
 
 
-def _plain(value: Any, secrets: Path) -> Any:
-    """A secret is read from the room's own folder and from nowhere else: the centre names it, and learns nothing."""
+def _plain(value: Any, secrets: Secrets) -> Any:
+    """A setting as a room.toml would have it."""
     if isinstance(value, Secret):
-        try:
-            return (secrets / value.secret).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise Misconfigured(f"the room has no secret {value.secret!r}; put it into its secrets") from error
+        return secrets.value_of(value)
     if isinstance(value, tuple):
         return [_plain(item, secrets) for item in value]
     if isinstance(value, float) and value.is_integer():

@@ -16,9 +16,11 @@ from msgspec import Meta, Struct
 
 from edge_agent.documents import Documents
 from edge_agent.errors import NotEnrolled
+from wire.errors import NotSealedForUs
 from wire.ids import SiteId
 from wire.messages import Certificate, Moment, Pem, PublicKey, Short
 from wire.mqtt import Broker, Tls
+from wire.sealing import unseal
 
 FOLDER = "identity"
 _DOCUMENT = "identity"
@@ -92,6 +94,14 @@ class IdentityKeeper:
         """Keep a new certificate beside the old; its key has been in the folder since it was asked for."""
         write_private(self.folder / f"{name}.pem", answer.certificate)
         self._change(authorities=answer.authorities, waiting=Pair(name, answer.authority, answer.renew_after))
+
+    def unseal(self, name: str, sealed: str) -> str:
+        """A secret that the centre has sealed to this machine. Raises NotSealedForUs, also where we have no key."""
+        try:
+            key = (self.folder / f"{SEALING}.key").read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise NotSealedForUs(f"this machine has no key for secrets ({error})") from error
+        return unseal(key, name, sealed)
 
     def close(self) -> None:
         """Let go of the file."""

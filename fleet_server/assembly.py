@@ -35,6 +35,7 @@ from fleet_server.people.sign_ins import SignInDesk
 from fleet_server.people.users import first_link
 from fleet_server.rollout.desk import RolloutDesk
 from fleet_server.rollout.provision import ProvisionDesk
+from fleet_server.rollout.secrets import SecretDesk
 from fleet_server.server import Server
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.duty import DutyDesk
@@ -75,7 +76,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     authority = await asyncio.to_thread(AuthorityFiles, settings.authority_folder, clock.now())
     broker = partial(_broker_of, settings, authority)
     link = FleetLink(broker, signer)
-    commands = CommandDesk(database, fleet, link, stream, clock, sessions.is_live)
+    commands = CommandDesk(database, fleet, link, stream, clock, sessions.is_live, settings.second_person)
     ingest = Ingest(link, fleet, database, stream, clock)
     line_tests = LineTestDesk(
         database, fleet, commands, stream, clock, sessions.is_any_live, settings.line_test_share, settings.line_test_s
@@ -85,6 +86,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     await identities.load()
     audit = AuditDesk(database, clock)
     box = await asyncio.to_thread(SecretBox, settings.keys_folder)
+    secrets = SecretDesk(database, fleet, stream, clock, box, lambda: identities.sealing_keys)
+    await secrets.load()
     known = Known(database, clock)
     await known.load()
     rollout = RolloutDesk(database, fleet, stream, clock, settings)
@@ -107,6 +110,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         provision,
         identities,
         signer,
+        secrets,
         known,
         PeopleDesk(database, known, clock),
         SignInDesk(database, known, clock, settings, box, audit),
@@ -203,7 +207,8 @@ async def _tell_config(server: Server) -> None:
             breaks, told = server.link.breaks, {}
         issuing = server.identities.authority.issuing_name
         for site, entry in server.fleet.entries.items() if server.link.is_connected else ():
-            rests_on = (entry.fits, server.rollout.desired.get(site, ()), issuing)
+            devices = server.secrets.told(site, server.rollout.desired.get(site, ()))
+            rests_on = (entry.fits, devices, issuing)
             if told.get(site) == rests_on or (blueprint := blueprints().get(entry.site.kind)) is None:
                 continue
             if server.link.say_config(_config_of(server, site, blueprint, *rests_on)):

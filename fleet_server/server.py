@@ -15,6 +15,7 @@ from fleet_server.people.known import Known
 from fleet_server.people.sign_ins import SignInDesk
 from fleet_server.rollout.desk import RolloutDesk
 from fleet_server.rollout.provision import ProvisionDesk
+from fleet_server.rollout.secrets import SecretDesk
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.duty import DutyDesk
 from fleet_server.state.fleet import Fleet
@@ -41,6 +42,7 @@ class Server(Struct, frozen=True):
     provision: ProvisionDesk
     identities: IdentityDesk
     signer: Signer
+    secrets: SecretDesk
     known: Known
     people: PeopleDesk
     sign_ins: SignInDesk

@@ -4,6 +4,7 @@ WireError
 ├── Unreadable       bytes that are not a message of the contract
 ├── TooLarge         a message beyond the bounds of the contract
 ├── UnknownTopic     a topic that the contract does not have
+├── NotSealedForUs   a secret that this machine's key does not open
 └── NotAuthentic     what a room is told, but not by its centre
     ├── Unsigned         it bears no signature
     ├── UnknownKey       signed by a key that the room has not pinned
@@ -68,3 +69,9 @@ class NotForUs(NotAuthentic):
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
         self.reason = reason
+
+
+class NotSealedForUs(WireError):
+    """A secret that was sealed to another key, or as another secret."""
+
+    key = "wire.not_sealed_for_us"

@@ -195,10 +195,12 @@ class Command(Struct, frozen=True):
     schema: Literal[1] = 1
 
 
-class Secret(Struct, frozen=True, forbid_unknown_fields=True):
-    """Stands for what the room itself keeps under this name; the centre never learns it."""
+class Secret(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Stands for a password: what the room itself keeps under this name, or what the centre has sealed to the room."""
 
     secret: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+    sealed: Annotated[str, Meta(max_length=2_000)] = ""
+    """A sealed box (libsodium) in base64 that only this room's machine can open: the name, a line's end, the value."""
 
 
 class DesiredDevice(Struct, frozen=True, omit_defaults=True):

@@ -5,7 +5,15 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from fleet_server.domain.commands import START_WITHIN, State, answer_by, refusal_of, spec_of
+from fleet_server.domain.commands import (
+    APPROVE_WITHIN,
+    START_WITHIN,
+    State,
+    answer_by,
+    is_dangerous,
+    refusal_of,
+    spec_of,
+)
 from fleet_server.errors import Conflict, FleetError, Invalid, NotFound
 from fleet_server.link import FleetLink
 from fleet_server.live.stream import Stream
@@ -38,8 +46,9 @@ class CommandDesk:
 
     def __init__(
         self, database: Database, fleet: Fleet, link: FleetLink, stream: Stream, clock: Clock,
-        is_live: Callable[[str], bool],
+        is_live: Callable[[str], bool], second_person: bool = False,
     ) -> None:  # fmt: skip
+        self._second_person = second_person
         self._database, self._fleet, self._link, self._stream, self._clock = database, fleet, link, stream, clock
         self._is_live = is_live
 
@@ -56,15 +65,20 @@ class CommandDesk:
         refusal = refusal_of(
             entry.fits if entry.room.about is not None else None, device, wish.action, dict(wish.params),
             live=self._is_live(site), override=wish.override, reason=wish.reason,
-            by_centre=wish.by_centre,
+            by_centre=wish.by_centre, of_hub=entry.site.kind == "hub",
         )  # fmt: skip
         if refusal is not None:
             raise _BY_STATUS[refusal.status](refusal.key, **refusal.params)
         now = self._clock.now()
-        expires_at = now + START_WITHIN
+        spec = spec_of(entry.fits, device, wish.action)
+        waits = (
+            self._second_person and not wish.by_centre
+            and is_dangerous(spec, of_hub=entry.site.kind == "hub", live=self._is_live(site))
+        )  # fmt: skip
+        expires_at = now + (APPROVE_WITHIN if waits else START_WITHIN)
         row = CommandRow(
             uuid7(), site, device, wish.action, wish.params, wish.reason.strip(), by, origin, now, expires_at,
-            answer_by(spec_of(entry.fits, device, wish.action), expires_at), State.REQUESTED, key,
+            answer_by(spec, expires_at), State.REQUESTED, key, "" if waits else None,
         )  # fmt: skip
         added = await self._database.write(lambda db: commands.add(db, row))
         if added is not row:  # somebody with the same key was faster
@@ -74,15 +88,31 @@ class CommandDesk:
         await self.send(row)
         return await self.find(row.id)
 
+    async def approve(self, command: str, by: str) -> CommandRow:
+        """A second person agrees: now it is sent. Raises NotFound, and Conflict for the one who asked or too late."""
+        row = await self.find(command)
+        if row.requested_by == by:
+            raise Conflict("commands.same_person")
+        entry, now = self._fleet.entries.get(row.site), self._clock.now()
+        if entry is None or now >= row.expires_at:
+            raise Conflict("commands.not_waiting")
+        expires_at = now + START_WITHIN
+        until = answer_by(spec_of(entry.fits, row.device, row.action), expires_at)
+        if not await self._database.write(lambda db: commands.approve(db, command, by, expires_at, until)):
+            raise Conflict("commands.not_waiting")
+        log.info("command_approved id=%s", command)
+        await self.send(await self.find(command))
+        return await self.find(command)
+
     async def send(self, row: CommandRow) -> None:
         """Send a command, for the first time or again. A room that is away gets it once back, if in time."""
         left_s = (row.expires_at - self._clock.now()).total_seconds()
         entry = self._fleet.entries.get(row.site)
-        if left_s <= 0 or entry is None or not entry.boots.now:
-            return  # before we know the agent's epoch nothing is signed for it
+        if left_s <= 0 or entry is None or not entry.boots.now or row.approval == "":
+            return  # before we know the agent's epoch nothing is signed for it; nor before a second yes
         command = Command(
-            row.id, row.site, entry.boots.now, row.device, row.action, row.params, row.requested_at, row.expires_at,
-            row.requested_by,
+            row.id, row.site, entry.boots.now, row.device, row.action, row.params, row.expires_at - START_WITHIN,
+            row.expires_at, row.requested_by,
         )  # fmt: skip
         if not self._link.say_command(command, int(left_s)):
             return

@@ -18,6 +18,8 @@ START_WITHIN = timedelta(seconds=60)
 ANSWER_WITHIN = timedelta(seconds=30)
 """What is added to the time of the action for its answer to come."""
 RESEND_EVERY_S = 5.0
+APPROVE_WITHIN = timedelta(minutes=10)
+"""A dangerous command that nobody has approved by then is not begun."""
 
 
 class State(StrEnum):
@@ -57,7 +59,7 @@ def state_after(now: State, step: State) -> State:
 
 def refusal_of(
     fits: Sequence[Fit] | None, device: str, action: str, params: dict[str, Any], *, live: bool, override: bool,
-    reason: str, by_centre: bool = False,
+    reason: str, by_centre: bool = False, of_hub: bool = False,
 ) -> Refusal | None:  # fmt: skip
     """Why a wish cannot be granted; None when it can. `fits`: the room's devices; None while it has not told them."""
     if fits is None:
@@ -72,11 +74,16 @@ def refusal_of(
         return Refusal(422, key, {"device": device, "action": action})
     if wrong := wrong_params(spec, params):
         return Refusal(422, "commands.wrong_params", {"reason": wrong})
-    if spec.dangerous and not reason.strip():
+    if (spec.dangerous or (of_hub and spec.blind_s > 0)) and not by_centre and not reason.strip():
         return Refusal(422, "commands.reason_needed", {"action": action})
     if live and not (override and reason.strip()):
         return Refusal(409, "commands.session_live")
     return None
+
+
+def is_dangerous(spec: ActionSpec, *, of_hub: bool, live: bool) -> bool:
+    """Whether a second person should agree: it may cut power, blinds the hub, or touches a live session."""
+    return spec.dangerous or live or (of_hub and spec.blind_s > 0)
 
 
 def spec_of(fits: Sequence[Fit], device: str, action: str) -> ActionSpec:

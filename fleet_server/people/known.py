@@ -74,7 +74,7 @@ class Known:
             until = now + idle_of(user.role)
             await self._database.write(lambda db: people.touch_key(db, row.hash, now, until))
             self._keys[row.hash] = replace(row, used_at=now, expires_at=until)
-        return Person(user.id, user.name, user.role, user.sites, origin=origin)
+        return Person(user.id, name_of(user), user.role, user.sites, origin=origin)
 
     async def by_token(self, key: str, origin: str) -> Person | None:
         """Whose API token it is."""
@@ -82,7 +82,7 @@ class Known:
         if found is None:
             return None
         row, user = found
-        return Person(user.id, user.name, user.role, user.sites, row.reads_only, by_token=True, origin=origin)
+        return Person(user.id, name_of(user), user.role, user.sites, row.reads_only, by_token=True, origin=origin)
 
     def user(self, user: str) -> UserRow:
         """One by id. Raises NotFound."""
@@ -130,3 +130,8 @@ class Known:
 def idle_of(role: Role) -> timedelta:
     """How long somebody stays signed in who does nothing."""
     return _IDLE_HARMLESS if role in HARMLESS else _IDLE
+
+
+def name_of(user: UserRow) -> str:
+    """As records show somebody: no two people have the same."""
+    return user.login if user.name == user.login else f"{user.name} ({user.login})"

@@ -29,6 +29,8 @@ class CommandRow(Struct, frozen=True):
     answer_by: datetime
     state: State
     idempotency_key: str | None = None
+    approval: str | None = None
+    """Who said the second yes; empty while it is waited for, None where none is needed."""
 
 
 class StepRow(Struct, frozen=True):
@@ -66,6 +68,13 @@ def advance(db: Connection, command: str, step: StepRow, site: str | None = None
     if state is not row.state:
         db.execute(update(commands).where(commands.c.id == command).values(state=str(state)))
     return row, state
+
+
+def approve(db: Connection, command: str, by: str, expires_at: datetime, answer_by: datetime) -> bool:
+    """The second yes, for whoever says it first; whether it was waited for."""
+    waits = (commands.c.id == command) & (commands.c.approval == "") & (commands.c.state == str(State.REQUESTED))
+    values = {"approval": by, "expires_at": millis(expires_at), "answer_by": millis(answer_by)}
+    return db.execute(update(commands).where(waits).values(values)).rowcount == 1
 
 
 def find(db: Connection, command: str) -> CommandRow | None:

@@ -79,6 +79,7 @@ commands = Table(
     Column("answer_by", BigInteger, nullable=False),
     Column("state", String(16), nullable=False),
     Column("idempotency_key", String(200), unique=True),
+    Column("approval", String(120)),
     Index("commands_of_site", "site", "requested_at"),
     Index("commands_open", "state"),
 )  # fmt: skip
@@ -238,6 +239,15 @@ audit = Table(
     Column("details", Text, nullable=False),
     Column("hash", String(64), nullable=False),
     Index("audit_of_site", "site"),
+)  # fmt: skip
+
+secrets = Table(
+    "secrets", metadata,
+    Column("site", ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("by", String(120), nullable=False),
 )  # fmt: skip
 
 enrolments = Table(

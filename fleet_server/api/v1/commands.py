@@ -53,6 +53,7 @@ class CommandOut(BaseModel):
     state: State
     reason: str
     requested_by: str
+    approval: str | None = Field(description="Who said the second yes; empty while it is waited for")
     requested_at: datetime
     expires_at: datetime
     steps: list[StepOut]
@@ -82,13 +83,24 @@ async def get_command(id: Identifier, server: TheServer) -> CommandOut:
     return await _command_out(server, id)
 
 
+@router.post(
+    "/commands/{id}/approval", status_code=202, dependencies=[needs(Act.APPROVE)], summary="The second yes",
+    responses=problems(404, 409, 422),
+)  # fmt: skip
+async def approve(id: Identifier, server: TheServer, person: ThePerson) -> CommandOut:
+    """By another person than the one who asked; then the command is sent."""
+    await _command_out(server, id)
+    await server.commands.approve(id, person.name)
+    return await _command_out(server, id)
+
+
 async def _command_out(server: TheServer, command: str) -> CommandOut:
     row = await server.commands.find(command)
     if row.site not in server.fleet.entries:
         raise NotFound("commands.not_found", command=command)
     return CommandOut(
         id=row.id, site=row.site, device=row.device, action=row.action, state=row.state, reason=row.reason,
-        requested_by=row.requested_by, requested_at=row.requested_at, expires_at=row.expires_at,
+        requested_by=row.requested_by, approval=row.approval, requested_at=row.requested_at, expires_at=row.expires_at,
         steps=[
             StepOut(at=step.at, state=step.state, detail=step.detail, params=step.params)
             for step in await server.commands.steps(command)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from fleet_server.api.access import ThePerson, needs
@@ -12,11 +12,12 @@ from fleet_server.api.context import Device, Site, TheServer
 from fleet_server.api.problems import problems
 from fleet_server.domain.access import Act
 from fleet_server.domain.rollout import GROUPS, Stage, Survey
-from fleet_server.errors import Invalid
+from fleet_server.errors import Invalid, NotFound
 from fleet_server.rollout.desk import SiteProgress
 
 router = APIRouter(tags=["rollout"])
 
+SecretName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["camera-1"])]
 Short = Annotated[str, Field(max_length=120)]
 Group = Literal["pc", "camera", "sound", "display", "light", "line", "decoder", "storage", "ups", "people"]
 
@@ -58,6 +59,12 @@ class AcceptIn(BaseModel):
 
     address: Annotated[str, Field(min_length=1, max_length=120)]
     username: Annotated[str, Field(max_length=64)] = ""
+
+
+class SecretIn(BaseModel):
+    """A password of the room's equipment. It is kept sealed and can be read by nobody."""
+
+    value: Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class ProgressOut(BaseModel):
@@ -162,3 +169,30 @@ def _progress(site: SiteProgress) -> ProgressOut:
         without_driver=list(site.gaps.without_driver) if site.gaps else [],
         surveyed_at=site.survey.at if site.survey else None,
     )  # fmt: skip
+
+
+@router.put(
+    "/sites/{site}/secrets/{name}", status_code=204, dependencies=[needs(Act.PROVISION)],
+    summary="Keep a password of the room's equipment", responses=problems(404, 422),
+)  # fmt: skip
+async def put_secret(site: Site, name: SecretName, wanted: SecretIn, server: TheServer, person: ThePerson) -> None:
+    """Desired devices name it; the room is told it sealed to its machine."""
+    await server.secrets.put(site, name, wanted.value, person.name)
+
+
+@router.delete(
+    "/sites/{site}/secrets/{name}", status_code=204, dependencies=[needs(Act.PROVISION)],
+    summary="Forget a password", responses=problems(404, 422),
+)  # fmt: skip
+async def drop_secret(site: Site, name: SecretName, server: TheServer) -> None:
+    """The room goes back to what it keeps itself under this name."""
+    await server.secrets.drop(site, name)
+
+
+@router.get("/sites/{site}/secrets", dependencies=[needs(Act.SEE)], summary="Which passwords are kept",
+            responses=problems(404, 422))  # fmt: skip
+async def get_secrets(site: Site, server: TheServer) -> list[str]:
+    """Their names alone."""
+    if site not in server.fleet.entries:
+        raise NotFound("sites.not_found", site=site)
+    return sorted(server.secrets.names(site))

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from fleet_server.api.access import ThePerson, needs
-from fleet_server.api.context import Device, Site, TheServer
+from fleet_server.api.context import Device, Identifier, Site, TheServer
 from fleet_server.api.language import Language, language_of
 from fleet_server.commands.desk import Wish
 from fleet_server.domain.access import Act
@@ -17,6 +17,7 @@ from fleet_server.domain.rollout import GROUPS
 from fleet_server.errors import FleetError, NotFound
 from fleet_server.pages.form import form_of
 from fleet_server.pages.render import render
+from fleet_server.rollout.secrets import secrets_in
 from fleet_server.server import Server
 from fleet_server.store import logs
 from fleet_server.texts import translate
@@ -28,6 +29,7 @@ from wire.messages import Value
 router = APIRouter()
 
 Action = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
+SecretName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 _PARTS = ("status", "checks", "provisioning", "identity", "devices", "commands")
 
 
@@ -77,6 +79,15 @@ async def act(
     return RedirectResponse(f"/sites/{site}#commands", 303)
 
 
+@router.post("/sites/{site}/commands/{id}/approval", dependencies=[needs(Act.APPROVE)])
+async def approve(site: Site, id: Identifier, server: TheServer, person: ThePerson) -> Response:
+    """The second yes."""
+    if (await server.commands.find(id)).site != site:
+        raise NotFound("commands.not_found", command=id)
+    await server.commands.approve(id, person.name)
+    return RedirectResponse(f"/sites/{site}#commands", 303)
+
+
 @router.post("/sites/{site}/provisioning", dependencies=[needs(Act.PROVISION)])
 async def provision(site: Site, server: TheServer, person: ThePerson) -> Response:
     """Set what differs; each step is shown as it happens."""
@@ -97,6 +108,14 @@ async def accept_found(site: Site, request: Request, server: TheServer, person: 
     form = await form_of(request)
     address, username = (form.get(name, [""])[0].strip()[:120] for name in ("address", "username"))
     await server.rollout.accept_found(site, address, username[:64], person.name)
+    return RedirectResponse(f"/sites/{site}#provisioning", 303)
+
+
+@router.post("/sites/{site}/secrets/{name}", dependencies=[needs(Act.PROVISION)])
+async def put_secret(site: Site, name: SecretName, request: Request, server: TheServer, person: ThePerson) -> Response:
+    """A password for a device of the room; it is never shown again."""
+    form = await form_of(request)
+    await server.secrets.put(site, name, form.get("value", [""])[0][:300], person.name)
     return RedirectResponse(f"/sites/{site}#provisioning", 303)
 
 
@@ -125,6 +144,10 @@ async def _values(request: Request, server: Server, site: str) -> dict[str, Any]
         "devices": devices_of(lang, entry, server.fleet.now()),
         "slots": entry.provisioning.slots,
         "progress": server.rollout.progress(site),
+        "secrets": [
+            (device, name, name in server.secrets.names(site))
+            for device, name in secrets_in(server.rollout.desired.get(site, ()))
+        ],
         "plan": server.provision.plan(site)[0],
         "run": await server.provision.newest(site),
         "line_test": (line_test := await server.line_tests.newest_of_site(site)),

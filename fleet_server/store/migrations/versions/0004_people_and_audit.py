@@ -10,7 +10,7 @@ _REFUSED = "the audit is only ever added to"
 
 
 def upgrade() -> None:
-    """Users, their keys, and a record to which only rows can be added."""
+    """Users, their keys, sealed secrets, and a record to which only rows can be added."""
     op.create_table(
         "users",
         sa.Column("id", sa.String(36), primary_key=True),
@@ -66,4 +66,12 @@ def upgrade() -> None:
                 f"CREATE TRIGGER audit_no_{what.lower()} BEFORE {what} ON audit "
                 f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END"
             )
+    op.create_table(
+        "secrets",
+        sa.Column("site", sa.String(64), sa.ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column("name", sa.String(64), primary_key=True),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("by", sa.String(120), nullable=False),
+    )
     op.add_column("commands", sa.Column("approval", sa.String(120)))
