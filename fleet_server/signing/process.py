@@ -9,7 +9,6 @@ import os
 import socket
 import socketserver
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from fleet_server.errors import SignerGone
@@ -24,6 +23,7 @@ log = logging.getLogger("diemcau.signing")
 
 _WITHIN_S = 2.0
 _KEYS = b"keys\n"
+_MAX_HEAD_BYTES = 64
 
 
 class RemoteSigner:
@@ -88,8 +88,16 @@ def serve_signatures(folder: Path, path: Path, stop: threading.Event) -> None:
         """One client, as long as it stays."""
 
         def handle(self) -> None:
-            while line := self.rfile.readline(64):
-                answer = _answer(keys, line, self.rfile.read)
+            while line := self.rfile.readline(_MAX_HEAD_BYTES):
+                if line == _KEYS:
+                    answer = " ".join(keys.public_keys).encode()
+                else:
+                    head = _head(line)
+                    if head is None:  # nobody knows where the next request begins: no more of this connection
+                        self.wfile.write(b"0\n")
+                        return
+                    body = self.rfile.read(head[1])
+                    answer = _signed(keys, head[0], body) if len(body) == head[1] else b""
                 self.wfile.write(f"{len(answer)}\n".encode() + answer)
 
     class Listener(socketserver.ThreadingUnixStreamServer):
@@ -114,17 +122,21 @@ def serve_signatures(folder: Path, path: Path, stop: threading.Event) -> None:
     path.unlink(missing_ok=True)
 
 
-def _answer(keys: KeyFiles, line: bytes, read: Callable[[int], bytes]) -> bytes:
-    if line == _KEYS:
-        return " ".join(keys.public_keys).encode()
+def _head(line: bytes) -> tuple[Kind, int] | None:
+    """Kind and length of what is to be signed; None for a line that is no request."""
     try:
-        kind_text, length = line.split()
-        kind, size = Told(kind_text.decode()), int(length)
-        if not 0 < size <= MAX_MESSAGE_BYTES:
-            raise ValueError
-        body = read(size)
+        kind, length = line.decode("ascii").split()
+        size = int(length)
+        return (Told(kind), size) if line.endswith(b"\n") and 0 < size <= MAX_MESSAGE_BYTES else None
+    except ValueError:
+        return None
+
+
+def _signed(keys: KeyFiles, kind: Kind, body: bytes) -> bytes:
+    """The signed message; nothing for what no room could read, and for a command that lives too long."""
+    try:
         message = decode(kind, body)
-    except (ValueError, WireError) as error:
+    except WireError as error:
         log.warning("not_signed error=%s", error)
         return b""
     if isinstance(message, Command):
