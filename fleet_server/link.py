@@ -15,6 +15,8 @@ from wire.topics import ALL_ROOMS, topic_of
 log = logging.getLogger("diemcau.link")
 
 MOST_UNACKNOWLEDGED = 4_000
+_ASK_SIGNER_AGAIN_S = 5.0
+"""A signing process that hangs must not have us hang with each message."""
 _BUSY, _LINGER_S = 64, 0.1
 """After a batch so large the next may gather for so long: a room's newer report then spares us its older one."""
 
@@ -23,7 +25,7 @@ class FleetLink:
     """Messages in batches for the loop; publishing from the loop. At most so many wait unacknowledged."""
 
     def __init__(self, broker: Callable[[], Broker], signer: Signer) -> None:
-        self._signer, self._is_mute = signer, False
+        self._signer, self._is_mute, self._mute_until_s = signer, False, 0.0
         self._waiting: deque[Received] = deque()
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -80,14 +82,14 @@ class FleetLink:
         self, told: Ack | Command | Config | Certificate, *, retain: bool = False, expiry_s: int | None = None
     ) -> bool:
         """Sign and send; False when there is no connection, or nobody who signs."""
-        if not self._session.is_connected:
+        if not self._session.is_connected or (self._is_mute and self._loop.time() < self._mute_until_s):
             return False
         try:
             payload = signed(self._signer, told)
         except SignerGone as error:
             if not self._is_mute:
                 log.error("nothing_signed error=%s", error)
-            self._is_mute = True
+            self._is_mute, self._mute_until_s = True, self._loop.time() + _ASK_SIGNER_AGAIN_S
             return False
         self._is_mute = False
         return self._session.publish(topic_of(told.site, told.kind), payload, retain=retain, expiry_s=expiry_s)
