@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,13 @@ from fleet_server.config import Settings, settings_of
 from fleet_server.domain.access import Role
 from fleet_server.errors import BadFile, FleetError
 from fleet_server.texts import LANGS, translate
+
+_BY_MODULE = {
+    **dict.fromkeys(("enrol", "broker", "authority", "keys", "signer"), "trust_cli"),
+    **dict.fromkeys(("users", "audit"), "people_cli"),
+    **dict.fromkeys(("backup", "restore", "doctor"), "keeping_cli"),
+}
+"""Loaded when they are asked for: what they need takes a second."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,6 +68,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verify = audit.add_parser("verify", help="find the first row that is not as it was written")
     verify.add_argument("--expect", help="a hash that was noted earlier and must still be there")
     audit.add_parser("export", help="all rows as JSON, one a line")
+    keep = commands.add_parser("backup", help="write everything into one file; the server may run")
+    keep.add_argument("file", type=Path)
+    keep.add_argument(
+        "--with-authority", action="store_true", help="the authority and our keys too: keep it locked away"
+    )
+    back = commands.add_parser("restore", help="put a backup in place; the server must not run")
+    back.add_argument("file", type=Path)
+    back.add_argument("--replace", action="store_true", help="also where something is there; it is kept beside")
+    commands.add_parser("doctor", help="what is wrong, or will be, and what to do")
     given = parser.parse_args(arguments)
     os.umask(0o077)  # keys, codes and phone numbers are nobody else's
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -74,20 +91,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         if serving:
             from fleet_server.assembly import serve as run
+            from fleet_server.keeping.lock import the_only_one
 
-            asyncio.run(run(settings))
+            with the_only_one(settings.folder):
+                asyncio.run(run(settings))
             return 0
         if given.command == "profiles":
             return _profiles(settings, given)
-        if given.command in ("enrol", "broker", "authority", "keys", "signer"):
-            from fleet_server import trust_cli
-
-            getattr(trust_cli, given.command)(settings, given)
-            return 0
-        if given.command in ("users", "audit"):
-            from fleet_server import people_cli
-
-            result: int = getattr(people_cli, given.command)(settings, given)
+        if given.command in _BY_MODULE:
+            module = import_module(f"fleet_server.{_BY_MODULE[given.command]}")
+            result: int = getattr(module, given.command)(settings, given)
             return result
         taken = _import_sites(settings, given.file) if given.command == "sites" else _import_map(settings, given.file)
         print(taken)

@@ -21,7 +21,7 @@ from wire.times import SystemClock
 _BY = "diemcau-server enrol"
 
 
-def enrol(settings: Settings, given: argparse.Namespace) -> None:
+def enrol(settings: Settings, given: argparse.Namespace) -> int:
     """Print a code, its QR code and the command to type; with --sheet write them for the printer."""
     clock = SystemClock()
     database = Database(settings.database)
@@ -38,9 +38,10 @@ def enrol(settings: Settings, given: argparse.Namespace) -> None:
     segno.make(command, error="m").terminal(compact=True)
     if given.sheet is not None:
         given.sheet.write_text(sheet_of(given.lang, given.site, made, command, fingerprint), encoding="utf-8")
+    return 0
 
 
-def broker(settings: Settings, given: argparse.Namespace) -> None:
+def broker(settings: Settings, given: argparse.Namespace) -> int:
     """Write Mosquitto's files."""
     _write_lists(settings, AuthorityFiles(settings.authority_folder, SystemClock().now()))
     doors = mosquitto.Doors(
@@ -48,9 +49,10 @@ def broker(settings: Settings, given: argparse.Namespace) -> None:
         inner_host=settings.broker_host,
     )  # fmt: skip
     print(mosquitto.write_config(settings.broker_folder, doors))
+    return 0
 
 
-def authority(settings: Settings, given: argparse.Namespace) -> None:
+def authority(settings: Settings, given: argparse.Namespace) -> int:
     """The next authority issues from now on; a running server notices, and the broker is told where we may."""
     files = AuthorityFiles(settings.authority_folder, SystemClock().now())
     print(files.rotate())
@@ -58,20 +60,23 @@ def authority(settings: Settings, given: argparse.Namespace) -> None:
         _write_lists(settings, files)
         if not mosquitto.tell(settings.broker_folder):
             print(translate(given.lang, "enrol.tell_broker", folder=settings.broker_folder))
+    return 0
 
 
-def keys(settings: Settings, given: argparse.Namespace) -> None:
+def keys(settings: Settings, given: argparse.Namespace) -> int:
     """The next key signs from now on; the server must be started again."""
     key_files.rotate(settings.keys_folder)
     print(" ".join(key_files.KeyFiles(settings.keys_folder).public_keys))
+    return 0
 
 
-def signer(settings: Settings, given: argparse.Namespace) -> None:
+def signer(settings: Settings, given: argparse.Namespace) -> int:
     """Sign until SIGTERM."""
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     serve_signatures(settings.keys_folder, given.socket, stop)
+    return 0
 
 
 def _write_lists(settings: Settings, files: AuthorityFiles) -> None:

@@ -1,0 +1,1 @@
+"""Backups, and the one server that may use a folder."""

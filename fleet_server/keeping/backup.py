@@ -1,0 +1,175 @@
+"""A backup is one zip file: the database as it is at one moment, the map, the province's profiles, and a list with the
+SHA-256 of each. The authority and our keys are in it only when asked for: whoever has them can speak in our name.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from sqlalchemy import make_url
+
+from fleet_server.config import Settings
+from fleet_server.errors import BadFile
+from wire.times import rfc3339
+
+_FORM = "diemcau-backup-1"
+_LIST = "list.json"
+_DATABASE, _DUMP = "fleet.db", "fleet.pgdump"
+_MOST_BYTES = 50_000_000_000
+_BLOCK = 1 << 20
+
+
+def backup(settings: Settings, file: Path, *, with_authority: bool, now: datetime) -> list[str]:
+    """Write a backup beside a running server; the names of what is in it. Raises BadFile, OSError."""
+    with tempfile.TemporaryDirectory(prefix=".backup-", dir=file.resolve().parent) as name:
+        folder = Path(name)
+        _copy_database(settings, folder)
+        parts = {part.name: part for part in folder.iterdir()}
+        parts |= dict(_files(settings, with_authority))
+        new = file.with_name(f".{file.name}.new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as out, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as book:
+            listed = {}
+            for part, path in sorted(parts.items()):
+                book.write(path, part)
+                listed[part] = _hash_of(path)
+            told = {"form": _FORM, "at": rfc3339(now), "with_authority": with_authority, "parts": listed}
+            book.writestr(_LIST, json.dumps(told, indent=1))
+        _checked(new)  # what was written is read back before it counts
+        new.replace(file)
+    return sorted(parts)
+
+
+def restore(settings: Settings, file: Path, *, replace: bool) -> list[str]:
+    """Put a backup in place of what is in the folder, which is kept beside it; what was restored.
+
+    Raises BadFile for a file that is damaged or none of ours, and where something is there and `replace` was not said.
+    """
+    listed = _checked(file)
+    there = [part for part in listed if (settings.folder / part).exists()]
+    if there and not replace:
+        raise BadFile("backup.something_there", folder=str(settings.folder), parts=", ".join(there[:5]))
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.folder) as name:
+        with zipfile.ZipFile(file) as book:
+            for part in listed:
+                target = Path(name) / part
+                target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                with book.open(part) as source, open(target, "wb", opener=_private) as out:
+                    shutil.copyfileobj(source, out, _BLOCK)
+        if _DATABASE in listed:
+            _check_sqlite(Path(name) / _DATABASE)
+        for part in listed:
+            if part != _DUMP:
+                _put_in_place(settings.folder, Path(name) / part, part)
+        if _DUMP in listed:
+            _run_postgres(
+                "pg_restore", settings, "--clean", "--if-exists", "--single-transaction", str(Path(name) / _DUMP)
+            )
+    return listed
+
+
+def _files(settings: Settings, with_authority: bool) -> Iterator[tuple[str, Path]]:
+    folders = [settings.profiles_folder]
+    if with_authority:
+        folders += [settings.authority_folder, settings.keys_folder]
+    for path in [settings.map_file, *(file for folder in folders for file in sorted(folder.rglob("*")))]:
+        if path.is_file():
+            yield str(path.relative_to(settings.folder)), path
+
+
+def _copy_database(settings: Settings, folder: Path) -> None:
+    url = make_url(settings.database)
+    if url.get_backend_name() == "postgresql":
+        _run_postgres("pg_dump", settings, "--format=custom", f"--file={folder / _DUMP}")
+        return
+    source, target = sqlite3.connect(f"file:{url.database}?mode=ro", uri=True), sqlite3.connect(folder / _DATABASE)
+    with source, target:
+        source.backup(target, pages=1_000)
+    source.close()
+    target.close()
+    _check_sqlite(folder / _DATABASE)
+
+
+def _check_sqlite(file: Path) -> None:
+    database = sqlite3.connect(file)
+    try:
+        found = database.execute("PRAGMA integrity_check").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+    finally:
+        database.close()
+    if found != "ok":
+        raise BadFile("backup.damaged", file=str(file), detail=str(found)[:200])
+
+
+def _run_postgres(program: str, settings: Settings, *arguments: str) -> None:
+    """PostgreSQL's own programs; the password goes by the environment, for a command line is seen by everybody."""
+    url = make_url(settings.database)
+    given = {"PGHOST": url.host, "PGPORT": url.port, "PGUSER": url.username, "PGPASSWORD": url.password}
+    environment = {**os.environ, **{name: str(value) for name, value in given.items() if value is not None}}
+    target = [f"--dbname={url.database}"]
+    try:
+        subprocess.run([program, *target, *arguments], check=True, capture_output=True, env=environment, timeout=3_600)
+    except (OSError, subprocess.SubprocessError) as error:
+        detail = getattr(error, "stderr", b"") or str(error).encode()
+        raise BadFile(
+            "backup.program_failed", program=program, detail=detail.decode(errors="replace")[-300:]
+        ) from error
+
+
+def _checked(file: Path) -> list[str]:
+    """The parts of a backup, each of which is as it was written. Raises BadFile."""
+    try:
+        with zipfile.ZipFile(file) as book:
+            told = json.loads(book.read(_LIST))
+            parts: dict[str, str] = told["parts"]
+            if told["form"] != _FORM or set(book.namelist()) != {*parts, _LIST}:
+                raise ValueError("its list does not fit")
+            for part, wanted in parts.items():
+                inside = Path(part)
+                if inside.is_absolute() or ".." in inside.parts or book.getinfo(part).file_size > _MOST_BYTES:
+                    raise ValueError(f"{part}: no name of ours")
+                with book.open(part) as source:
+                    found = _digest(source)
+                if found != wanted:
+                    raise ValueError(f"{part}: is not as it was written")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise BadFile("backup.damaged", file=str(file), detail=f"{type(error).__name__}: {error}"[:200]) from error
+    return sorted(parts)
+
+
+def _put_in_place(folder: Path, new: Path, part: str) -> None:
+    """The old file stays beside the new one."""
+    target = folder / part
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if target.exists():
+        target.replace(target.with_name(f"{target.name}.before-restore"))
+    for beside in (f"{target.name}-wal", f"{target.name}-shm"):
+        target.with_name(beside).unlink(missing_ok=True)
+    new.replace(target)
+
+
+def _hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return _digest(file)
+
+
+def _digest(source: IO[bytes]) -> str:
+    found = hashlib.sha256()
+    while block := source.read(_BLOCK):
+        found.update(block)
+    return found.hexdigest()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
