@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -143,7 +144,16 @@ def _checked(file: Path) -> list[str]:
                     found = _digest(source)
                 if found != wanted:
                     raise ValueError(f"{part}: is not as it was written")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+    ) as error:
         raise BadFile("backup.damaged", file=str(file), detail=f"{type(error).__name__}: {error}"[:200]) from error
     return sorted(parts)
 
