@@ -31,6 +31,7 @@ from fleet_server.live.stream import Stream
 from fleet_server.people.audit import AuditDesk
 from fleet_server.people.desk import PeopleDesk
 from fleet_server.people.known import Known
+from fleet_server.people.provider import Provider
 from fleet_server.people.sign_ins import SignInDesk
 from fleet_server.people.users import first_link
 from fleet_server.rollout.desk import RolloutDesk
@@ -114,6 +115,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         known,
         PeopleDesk(database, known, clock),
         SignInDesk(database, known, clock, settings, box, audit),
+        Provider(settings.provider, _our_url(settings), clock) if settings.provider else None,
         audit,
     )
     work: list[Callable[[], Awaitable[None]]] = [
@@ -186,10 +188,12 @@ def _listening(settings: Settings) -> socket.socket:
 
 
 def _first_link(server: Server, db: Connection) -> str | None:
-    scheme = "https" if server.settings.web_tls else "http"
-    return first_link(
-        db, server.settings.public_url or f"{scheme}://127.0.0.1:{server.settings.port}", server.clock.now()
-    )  # fmt: skip
+    return first_link(db, _our_url(server.settings), server.clock.now())
+
+
+def _our_url(settings: Settings) -> str:
+    scheme = "https" if settings.web_tls else "http"
+    return settings.public_url or f"{scheme}://127.0.0.1:{settings.port}"
 
 
 async def _forever(part: Callable[[], Awaitable[None]]) -> None:

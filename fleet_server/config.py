@@ -2,12 +2,27 @@
 
 import ipaddress
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from fleet_server.domain.access import Role
 from fleet_server.errors import WrongSettings
 from wire.probe import LONGEST_S
+
+
+class IdentityProvider(Struct, frozen=True):
+    """The province's own sign-in (OpenID Connect)."""
+
+    issuer: str
+    client: str
+    secret: str = ""
+    role_claim: str = "roles"
+    roles: dict[str, str] = {}
+    """What the claim may hold -> the role here."""
+    sites_claim: str = "sites"
 
 
 class Settings(Struct, frozen=True):
@@ -34,6 +49,8 @@ class Settings(Struct, frozen=True):
     """Whether whoever can act gives a one-time code too."""
     second_person: bool = False
     """Whether a dangerous command waits for another person's yes."""
+    provider: IdentityProvider | None = None
+    """Where people may sign in instead of here."""
     renewal_spread_s: float = 21_600.0
     """Over which time rooms come for new certificates when the authority is replaced."""
     database_url: str | None = None
@@ -111,6 +128,7 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
         broker_host=broker_host or "127.0.0.1", broker_port=numbers[0],
         broker_tls=broker_tls, broker_files=Path(files) if files else None, rooms_broker=rooms_broker,
         names=_names(env.get("DIEMCAU_NAMES", "")), web_tls=env.get("DIEMCAU_WEB_TLS", "") not in ("", "0"),
+        provider=_provider(env),
         second_factor=env.get("DIEMCAU_SECOND_FACTOR", "1") != "0",
         second_person=env.get("DIEMCAU_SECOND_PERSON", "") not in ("", "0"),
         signer_socket=Path(signer) if signer else None, renewal_spread_s=spread_s,
@@ -118,6 +136,27 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
         public_url=(env.get("DIEMCAU_PUBLIC_URL") or "").rstrip("/") or None,
         echo_host=env.get("DIEMCAU_ECHO_HOST", listen), echo_port=echo_port,
         line_test_share=share, line_test_s=test_s,
+    )  # fmt: skip
+
+
+def _provider(env: Mapping[str, str]) -> IdentityProvider | None:
+    issuer = env.get("DIEMCAU_OIDC_ISSUER")
+    if not issuer:
+        return None
+    file, client = env.get("DIEMCAU_OIDC_SECRET_FILE"), env.get("DIEMCAU_OIDC_CLIENT", "diemcau")
+    try:
+        secret = Path(file).read_text(encoding="utf-8").strip() if file else ""
+    except OSError as error:
+        raise WrongSettings("settings.secret_unreadable", file=file, detail=error.strerror) from error
+    pairs = (pair.partition("=") for pair in env.get("DIEMCAU_OIDC_ROLES", "").split(",") if pair.strip())
+    roles = {value.strip(): role.strip() for value, _, role in pairs} or {str(role): str(role) for role in Role}
+    if unknown := sorted(set(roles.values()) - {str(role) for role in Role}):
+        raise WrongSettings("settings.unknown_role", roles=", ".join(unknown))
+    if not issuer.startswith("https://") and not _is_loopback(urlsplit(issuer).hostname or ""):
+        raise WrongSettings("settings.provider_needs_https", issuer=issuer)
+    return IdentityProvider(
+        issuer, client, secret, env.get("DIEMCAU_OIDC_ROLE_CLAIM", "roles"), roles,
+        env.get("DIEMCAU_OIDC_SITES_CLAIM", "sites"),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from fleet_server.live.stream import Stream
 from fleet_server.people.audit import AuditDesk
 from fleet_server.people.desk import PeopleDesk
 from fleet_server.people.known import Known
+from fleet_server.people.provider import Provider
 from fleet_server.people.sign_ins import SignInDesk
 from fleet_server.rollout.desk import RolloutDesk
 from fleet_server.rollout.provision import ProvisionDesk
@@ -46,4 +47,5 @@ class Server(Struct, frozen=True):
     known: Known
     people: PeopleDesk
     sign_ins: SignInDesk
+    provider: Provider | None
     audit: AuditDesk

@@ -41,6 +41,18 @@ def onward(server: Server, signed_in: SignedIn, wanted: str) -> Response:
     return answer
 
 
+def away(server: Server, address: str, state: str) -> Response:
+    """Off to the identity provider; the cookie binds its answer to this browser."""
+    answer = RedirectResponse(address, 303)
+    _set(answer, server, _state(server), state, 600)
+    return answer
+
+
+def state_of(request: Request, server: Server) -> str:
+    """The state that this browser was sent away with."""
+    return request.cookies.get(_state(server), "")[:100]
+
+
 def gone(server: Server) -> Response:
     """Signed out."""
     answer = RedirectResponse("/sign-in", 303)
@@ -57,6 +69,10 @@ def _set(answer: Response, server: Server, name: str, key: str, lives_s: int) ->
     answer.set_cookie(
         name, key, max_age=lives_s, path="/", secure=is_secure(server), httponly=True, samesite="lax"
     )  # fmt: skip
+
+
+def _state(server: Server) -> str:
+    return f"{cookie_name(server)}-state"
 
 
 def _half(server: Server) -> str:

@@ -4,14 +4,17 @@ import asyncio
 from datetime import datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from fleet_server.config import Settings
 from fleet_server.domain.access import HARMLESS, Role
 from fleet_server.domain.throttle import Failures, after_failure, still_counting, wait_s
-from fleet_server.errors import Invalid, NotFound, NotSignedIn, TooOften
+from fleet_server.errors import Conflict, Forbidden, Invalid, NotFound, NotSignedIn, TooOften
 from fleet_server.people import proofs
 from fleet_server.people.audit import AuditDesk
 from fleet_server.people.known import Known, idle_of
+from fleet_server.people.provider import Vouched
+from fleet_server.people.users import check_scope, new_user
 from fleet_server.signing.secret_box import SecretBox
 from fleet_server.store import people
 from fleet_server.store.database import Database
@@ -105,6 +108,27 @@ class SignInDesk:
         user = await self._known.change(user.id, password=kept, totp="")
         await self._audit.record(user.login, "set_up", "done", origin=origin)
         return await self._half_or_whole(user, origin)
+
+    async def by_provider(self, vouched: Vouched, origin: str) -> SignedIn:
+        """Somebody for whom the province's provider vouches; it has asked for the second factor.
+
+        A new user where the provider names a new subject; role and sites are as it says, each time. Raises Conflict
+        for a login that somebody has here who signs in with a password, and Forbidden for one who is locked out.
+        """
+        check_scope(vouched.role, vouched.sites)
+        user = next((known for known in self._known.users.values() if known.subject == vouched.subject), None)
+        if user is None:
+            made = new_user(vouched.login, vouched.name, vouched.role, vouched.sites, self._clock.now())
+            row = replace(made, subject=vouched.subject)
+            if not await self._database.write(lambda db: people.add_user(db, row)):
+                raise Conflict("people.login_taken", login=vouched.login)
+            await self._known.load()
+            user = self._known.user(row.id)
+        if user.disabled_at is not None:
+            await self._audit.record(user.login, "sign_in", "refused", origin=origin, why="locked_out")
+            raise Forbidden("people.locked_out")
+        changed = await self._known.change(user.id, role=vouched.role, sites=vouched.sites, name=vouched.name)
+        return await self.whole(changed, origin)
 
     async def whole(self, user: UserRow, origin: str) -> SignedIn:
         """The user is in: all that was to be proved is proved."""

@@ -11,11 +11,13 @@ from fleet_server.api.access import needs, open_to_all
 from fleet_server.api.context import TheServer
 from fleet_server.api.language import Language
 from fleet_server.domain.access import Act
-from fleet_server.errors import FleetError
-from fleet_server.pages.cookies import browser_of, gone, half_of, onward, safe, whole_of
+from fleet_server.errors import FleetError, NotFound
+from fleet_server.pages.cookies import away, browser_of, gone, half_of, onward, safe, state_of, whole_of
 from fleet_server.pages.form import form_of, one
 from fleet_server.pages.render import render
 from fleet_server.people.proofs import totp_address
+from fleet_server.people.provider import Provider
+from fleet_server.server import Server
 from fleet_server.texts import translate
 
 router = APIRouter()
@@ -89,6 +91,23 @@ async def set_second_factor(request: Request, server: TheServer, lang: Language)
     return onward(server, found, wanted)
 
 
+@router.get("/sign-in/provider", dependencies=[_OPEN])
+async def to_provider(server: TheServer, wanted: Wanted = "/") -> Response:
+    """Off to the province's identity provider."""
+    address, state = await _provider(server).begin(safe(wanted))
+    return away(server, address, state)
+
+
+@router.get("/sign-in/provider/answer", dependencies=[_OPEN])
+async def from_provider(
+    request: Request, server: TheServer, state: Annotated[str, Query(max_length=100)] = "",
+    code: Annotated[str, Query(max_length=2_000)] = "",
+) -> Response:  # fmt: skip
+    """Back from there, with a code or without."""
+    vouched = await _provider(server).end(state, state_of(request, server), code)
+    return onward(server, await server.sign_ins.by_provider(vouched, _origin(request)), vouched.wanted)
+
+
 @router.post("/sign-out", dependencies=[needs(Act.OWN)])
 async def sign_out(request: Request, server: TheServer) -> Response:
     """The cookie is worth nothing any more."""
@@ -101,6 +120,12 @@ def _second_factor(request: Request, login: str, secret: str, wanted: str, probl
     return render(
         request, "sign_in/second_factor.html", status, secret=secret, code=code, wanted=wanted, problem=problem
     )  # fmt: skip
+
+
+def _provider(server: Server) -> Provider:
+    if server.provider is None:
+        raise NotFound("people.no_provider")
+    return server.provider
 
 
 def _origin(request: Request) -> str:
