@@ -68,6 +68,11 @@ class Agent:
         self._wanted: tuple[Config, float] | None = None
         """What the centre wants, and when it was last put in force."""
 
+    @property
+    def keeper(self) -> IdentityKeeper:
+        """Our identity."""
+        return self._keeper
+
     def start(self) -> None:
         """Settle what the last life left open, then begin."""
         self._log.event("agent_started", version=version("diemcau"))

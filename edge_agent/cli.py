@@ -73,11 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(path: Path) -> int:
     _leave_out_unused()
     from edge_agent.agent import Agent
+    from edge_agent.trust import trust_the_centre
 
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     agent = Agent(load(path))
+    trust_the_centre(agent.keeper)
     agent.start()
     stop.wait()
     return 1 if agent.stop() else 0

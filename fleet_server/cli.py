@@ -34,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lang", choices=LANGS, default="vi")
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="run the server until SIGTERM")
-    serve.add_argument("--host", help="loopback only, until users exist (default: 127.0.0.1)")
+    serve.add_argument("--host", help="default: 127.0.0.1; any other wants HTTPS")
     serve.add_argument("--port", type=int, help="default: 8080")
-    serve.add_argument("--broker", help="HOST:PORT of the MQTT broker (default: 127.0.0.1:1883)")
+    serve.add_argument("--broker", help="HOST:PORT of the broker's door for us (default: 127.0.0.1:1883)")
     for name, text in (("sites", "sites from a CSV file"), ("map", "boundaries from a GeoJSON file")):
         group = commands.add_parser(name, help=text).add_subparsers(dest="act", required=True)
         group.add_parser("import", help=text).add_argument("file", type=Path)

@@ -117,8 +117,9 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
         test_s = min(max(float(env.get("DIEMCAU_LINE_TEST_S", "4")), 0.2), LONGEST_S)
     except ValueError as error:
         raise WrongSettings("settings.not_a_number_or_address", detail=str(error)) from error
-    if not loopback:
-        raise WrongSettings("settings.loopback_only", host=listen)
+    web_tls = env.get("DIEMCAU_WEB_TLS", "") not in ("", "0")
+    if not loopback and not web_tls:
+        raise WrongSettings("settings.web_needs_tls", host=listen)
     broker_tls = env.get("DIEMCAU_BROKER_TLS", "") not in ("", "0")
     if not broker_tls and not _is_loopback(broker_host or "127.0.0.1"):
         raise WrongSettings("settings.broker_needs_tls", host=broker_host)
@@ -127,7 +128,7 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
         folder=folder or Path(env.get("DIEMCAU_FOLDER", "var")), host=listen, port=numbers[1],
         broker_host=broker_host or "127.0.0.1", broker_port=numbers[0],
         broker_tls=broker_tls, broker_files=Path(files) if files else None, rooms_broker=rooms_broker,
-        names=_names(env.get("DIEMCAU_NAMES", "")), web_tls=env.get("DIEMCAU_WEB_TLS", "") not in ("", "0"),
+        names=_names(env.get("DIEMCAU_NAMES", "")), web_tls=web_tls,
         provider=_provider(env),
         second_factor=env.get("DIEMCAU_SECOND_FACTOR", "1") != "0",
         second_person=env.get("DIEMCAU_SECOND_PERSON", "") not in ("", "0"),
