@@ -14,7 +14,7 @@ _FILE = "trusted.crt"
 
 
 def trust_the_centre(keeper: IdentityKeeper) -> None:
-    """For this process. Raises OSError. A renewed authority counts from the next start: long before the old one ends."""
+    """For this process. Raises OSError. A renewed authority counts from the next start, while the old still does."""
     if not keeper.identity.authorities or "SSL_CERT_FILE" in os.environ:
         return
     system = ssl.get_default_verify_paths().cafile
