@@ -7,6 +7,7 @@ may choose its id, by which the server takes the connection of a revoked room aw
 
 import os
 import signal
+import stat
 from pathlib import Path
 
 from msgspec import Struct
@@ -94,7 +95,7 @@ def write_config(folder: Path, doors: Doors) -> Path:
         folder=folder, acl=ACL, crl=CRL, pid=PID, user=user, port=doors.port, host=doors.host,
         inner_port=doors.inner_port, inner_host=doors.inner_host, most=doors.most,
     )  # fmt: skip
-    write_secret(folder / CONF, text.encode())
+    write_secret(folder / CONF, text.encode(), _mode(folder))
     return folder / CONF
 
 
@@ -113,7 +114,7 @@ def write_lists(folder: Path, authority: AuthorityFiles, names: tuple[str, ...],
         (ACL, _ACL.encode()),
         (CRL, crl.encode()),
     ):
-        write_secret(folder / name, content)
+        write_secret(folder / name, content, _mode(folder))
 
 
 def tell(folder: Path) -> bool:
@@ -132,3 +133,8 @@ def _made(folder: Path) -> Path:
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
     return folder
+
+
+def _mode(folder: Path) -> int:
+    """In a folder that hands its group on, that group is the broker's: it may read. Elsewhere nobody else may."""
+    return 0o640 if folder.stat().st_mode & stat.S_ISGID else 0o600

@@ -50,11 +50,12 @@ def _key_in(file: Path) -> SigningKey:
         raise WrongSettings("settings.key_damaged", file=str(file)) from error
 
 
-def write_secret(file: Path, content: bytes) -> None:
-    """A file that only we may read, whole or not there. Raises OSError."""
+def write_secret(file: Path, content: bytes, mode: int = 0o600) -> None:
+    """A file that only we may read, or with another mode, whole or not there. Raises OSError."""
     new = file.with_name(f"{file.name}.new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    os.fchmod(descriptor, mode)
     with os.fdopen(descriptor, "wb") as out:
         out.write(content)
         out.flush()
