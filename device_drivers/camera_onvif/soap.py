@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import onvif
 import requests
+import urllib3
 import zeep
 import zeep.wsdl
 from onvif.definition import SERVICES
@@ -56,6 +57,10 @@ class BoundedAdapter(HTTPAdapter):
                     raise BadAnswer(f"{self._netloc[0]} answers with more than {self.most_bytes} bytes")
                 if monotonic() > until_s:
                     raise NotAnswering(f"{self._netloc[0]}: its answer takes longer than {self._timeout_s:g} s")
+        except urllib3.exceptions.TimeoutError as error:
+            raise NotAnswering(f"{self._netloc[0]}: its answer stops in the middle") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise BadAnswer(f"{self._netloc[0]}: its answer is no HTTP ({type(error).__name__})") from error
         finally:
             response.close()
         response.raw = io.BytesIO(bytes(body))

@@ -61,7 +61,7 @@ class BootedDebian:
         self._leader = int(children.read_text().split()[0])
         wait_for(
             lambda: self.run("systemctl is-system-running", check=False).stdout.strip() in ("running", "degraded"),
-            60, "it does not boot",
+            150, "it does not boot",
         )  # fmt: skip
 
     def run(self, line: str, check: bool = True, given: str = "") -> "subprocess.CompletedProcess[str]":

@@ -66,6 +66,11 @@ def upgrade() -> None:
                 f"CREATE TRIGGER audit_no_{what.lower()} BEFORE {what} ON audit "
                 f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END"
             )
+        # REPLACE deletes without asking the trigger above (lang_conflict.html).
+        op.execute(
+            "CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE n = NEW.n) "
+            f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END"
+        )
     op.create_table(
         "secrets",
         sa.Column("site", sa.String(64), sa.ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
