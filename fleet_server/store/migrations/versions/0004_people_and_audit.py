@@ -69,7 +69,7 @@ def upgrade() -> None:
         # REPLACE deletes without asking the trigger above (lang_conflict.html).
         op.execute(
             "CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE n = NEW.n) "
-            f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END"
+            "BEGIN SELECT RAISE(ABORT, 'the audit is only ever added to'); END"
         )
     op.create_table(
         "secrets",
