@@ -93,6 +93,8 @@ def unit_of(check: CheckResult) -> Unit:
 def provisioning_reasons(lang: Lang, entry: SiteEntry) -> list[str]:
     """Why a room is not what it should be, a sentence each; what only warns comes last."""
     found = []
+    if entry.boots.cloned_at is not None:
+        found.append(translate(lang, "provisioning.cloned"))
     for slot in entry.provisioning.slots if entry.provisioning.known else ():
         if not slot.filled:
             roles = " / ".join(translate(lang, f"role.{role}") for role in slot.roles)

@@ -47,8 +47,8 @@ class SiteEntry(Struct, frozen=True, gc=False):
 
     @property
     def provisioned(self) -> bool:
-        """Whether the room is what it should be."""
-        return self.provisioning.is_provisioned
+        """Whether the room is what it should be, and one machine alone speaks for it."""
+        return self.provisioning.is_provisioned and self.boots.cloned_at is None
 
     @property
     def is_set_up(self) -> bool:
