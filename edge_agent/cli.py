@@ -21,6 +21,7 @@ from edge_agent.config import DeviceConfig, load
 from edge_agent.errors import AgentError
 from edge_agent.worker import driver_of
 from wire.description import Text
+from wire.inert import log_to_stderr
 from wire.messages import Value
 from wire.times import SystemClock
 
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command == "discover" and given.write and given.config is None:
         parser.error("--write needs --config")
     os.umask(0o077)  # keys and passwords are nobody else's
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_to_stderr()
     for library in ("apscheduler", "zeep", "onvif", "tzlocal"):
         logging.getLogger(library).setLevel(logging.ERROR)
     try:

@@ -18,6 +18,7 @@ from fleet_server.config import Settings, settings_of
 from fleet_server.domain.access import Role
 from fleet_server.errors import BadFile, FleetError
 from fleet_server.texts import LANGS, translate
+from wire.inert import log_to_stderr
 
 _BY_MODULE = {
     **dict.fromkeys(("enrol", "broker", "authority", "keys", "signer"), "trust_cli"),
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("doctor", help="what is wrong, or will be, and what to do")
     given = parser.parse_args(arguments)
     os.umask(0o077)  # keys, codes and phone numbers are nobody else's
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_to_stderr()
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         serving = given.command == "serve"

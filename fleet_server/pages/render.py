@@ -9,16 +9,25 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from fleet_server import texts, views
 from fleet_server.api.language import COOKIE, language_of
 from fleet_server.domain import access
 from fleet_server.server import Server
+from wire.inert import inert
+
+
+def _finalized(value: Any) -> Any:
+    """Whatever a template shows, of whoever's making; what is markup already was shown by a template."""
+    return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=select_autoescape(["html"]),
     undefined=StrictUndefined,
+    finalize=_finalized,
     trim_blocks=True,
     lstrip_blocks=True,
 )

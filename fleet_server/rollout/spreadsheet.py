@@ -21,6 +21,7 @@ from fleet_server.domain.rollout import GROUPS, STAGES, Piece, Survey
 from fleet_server.errors import BadFile
 from fleet_server.rollout.desk import SiteProgress
 from fleet_server.texts import Lang, translate
+from wire.inert import inert
 
 MOST_BYTES = 4_000_000
 _MOST_UNPACKED_BYTES = 60_000_000
@@ -251,7 +252,7 @@ def _safe(value: object) -> object:
     """A text that a spreadsheet would take for a formula is marked as text; what it cannot hold is left out."""
     if not isinstance(value, str):
         return value
-    text = ILLEGAL_CHARACTERS_RE.sub("", value)
+    text = inert(ILLEGAL_CHARACTERS_RE.sub("", value))
     return f"'{text}" if text.startswith(_NOT_PLAIN) else text
 
 
