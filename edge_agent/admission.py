@@ -44,8 +44,8 @@ class Admission:
     def _read(self, received: Received) -> Message:
         site, kind = parse(received.topic)
         if self._keeper.identity.signing_keys is not self._pinned:
-            self._pinned = self._keeper.identity.signing_keys
-            self._keys = PinnedKeys(self._pinned)
+            keys = PinnedKeys(self._keeper.identity.signing_keys)
+            self._pinned, self._keys = self._keeper.identity.signing_keys, keys
         message = decode(kind, self._keys.open(kind, received.payload))
         own = self._keeper.identity
         if not isinstance(message, Ack | Command | Config | Certificate) or {site, message.site} != {own.site}:

@@ -75,7 +75,7 @@ class Agent:
 
     def start(self) -> None:
         """Settle what the last life left open, then begin."""
-        self._log.event("agent_started", version=version("diemcau"))
+        self._trust.begins(self._log.event("agent_started", version=version("diemcau")))
         self._poller.start()
         self.devices.start()
         if (kept := self._documents.get("config")) is not None:
@@ -134,7 +134,8 @@ class Agent:
         if isinstance(message, Command):
             self._commands.take(message)
         elif isinstance(message, Ack):
-            self._trust.answered(message.through, message.at)
+            if message.log_id == self._log.log_id:  # of another log the numbers say nothing
+                self._trust.answered(message.through, message.at)
             if not self._trust.is_measured:  # the answer came too late to say what time it is: ask once more
                 self._log.event("clock_asked")
             self._log.acknowledged(message)

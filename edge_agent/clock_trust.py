@@ -33,14 +33,21 @@ class ClockTrust:
         self._clock = clock
         self._asked: deque[tuple[int, float]] = deque(maxlen=_MOST_ASKED)
         self._anchor: Anchor | None = None
+        self._first = 0
 
     @property
     def is_measured(self) -> bool:
         """Whether the centre has answered us since we were started."""
         return self._anchor is not None
 
+    def begins(self, n: int) -> None:
+        """Entry `n` is the first of this life: an answer to an earlier one may have been given before it."""
+        self._first = n
+
     def asked(self, n: int) -> None:
         """Entry `n` of the log goes out for the first time, or again."""
+        if n < self._first:
+            return
         if not self._asked or self._asked[-1][0] < n:
             self._asked.append((n, self._clock.monotonic()))
 

@@ -8,9 +8,12 @@ import base64
 import http.client
 import ipaddress
 import platform
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
@@ -23,7 +26,7 @@ from msgspec import Struct
 from nacl.public import PrivateKey
 
 from edge_agent.certificate_request import key_fingerprint, new_request
-from edge_agent.errors import EnrolmentFailed, StoreBroken
+from edge_agent.errors import CentreAway, EnrolmentFailed, StoreBroken
 from edge_agent.identity import SEALING, Identity, save_new, write_private
 from wire.ids import Uuid, uuid7
 from wire.messages import Moment, Pem, PublicKey, Short
@@ -72,6 +75,8 @@ class Centre:
         self._host, self._is_tls = host, parts.scheme == "https"
         self._port = parts.port or (443 if self._is_tls else 80)
         self._pin = "".join(fingerprint.split()).replace("-", "").replace(":", "").lower() if fingerprint else None
+        if fingerprint and not self._pin:
+            raise EnrolmentFailed(f"{fingerprint!r} is no fingerprint; give the one on the sheet, or none")
 
     @property
     def must_show(self) -> bool:
@@ -91,13 +96,18 @@ class Centre:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         connection = self._connect()
+        # A time-out counts for each byte; an answer that drips must end all the same.
+        ends = threading.Timer(_WITHIN_S, lambda: _hang_up(connection))
+        ends.daemon = True
         try:
+            ends.start()
             connection.request(method, path, msgspec.json.encode(body) if body is not None else None, headers)
             answer = connection.getresponse()
             said = answer.read(_MAX_BYTES + 1)
         except (OSError, http.client.HTTPException) as error:
-            raise EnrolmentFailed(f"{self._host}: does not answer ({type(error).__name__}: {error})") from error
+            raise CentreAway(f"{self._host}: does not answer ({type(error).__name__}: {error})") from error
         finally:
+            ends.cancel()
             connection.close()
         if answer.status >= HTTPStatus.BAD_REQUEST or len(said) > _MAX_BYTES:
             raise EnrolmentFailed(f"{self._host}: refuses ({answer.status}): {_detail(said)}")
@@ -118,7 +128,7 @@ class Centre:
             found = key_fingerprint(connection.sock.getpeercert(binary_form=True) or b"")
         except (OSError, ValueError, TypeError) as error:
             connection.close()
-            raise EnrolmentFailed(f"{self._host}:{self._port}: cannot be reached by https ({error})") from error
+            raise CentreAway(f"{self._host}:{self._port}: cannot be reached by https ({error})") from error
         self._pin = self._pin or found
         if found != self._pin:
             connection.close()
@@ -136,33 +146,47 @@ def enrol(
 
     Raises EnrolmentFailed, StoreBroken.
     """
+    pair, sealing = uuid7(), PrivateKey.generate()
+    key_file = folder / f"{pair}.key"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        pair = uuid7()
-        request = new_request(folder / f"{pair}.key")
-        sealing = _sealing_key(folder / f"{SEALING}.key")
+        request = new_request(key_file)
     except OSError as error:
         raise StoreBroken(f"{folder}: cannot be written ({error}); see disk and rights") from error
-    wish = {"code": code, "request": request, "sealing_key": sealing, "machine": platform.node()[:120]}
-    claimed = centre.ask("POST", f"{_PATH}/claim", Claimed, wish)
-    say("fingerprint", claimed.fingerprint)
+    try:
+        public = base64.b64encode(bytes(sealing.public_key)).decode()
+        wish = {"code": code, "request": request, "sealing_key": public, "machine": platform.node()[:120]}
+        claimed = centre.ask("POST", f"{_PATH}/claim", Claimed, wish)
+        say("fingerprint", claimed.fingerprint)
+        given = _answer(centre, claimed, within_s)
+        identity = _identity_of(given, pair, key_file)
+    except EnrolmentFailed:
+        key_file.unlink(missing_ok=True)  # whatever identity there was before is as it was
+        raise
+    try:
+        write_private(folder / f"{pair}.pem", given.certificate)
+        write_private(folder / f"{SEALING}.key", base64.b64encode(bytes(sealing)).decode())
+        save_new(folder, identity)
+    except OSError as error:
+        raise StoreBroken(f"{folder}: cannot be written ({error}); see disk and rights") from error
+    return identity
+
+
+def _answer(centre: Centre, claimed: Claimed, within_s: float) -> Given:
+    """What the centre gives once a person has said yes; it may be away meanwhile. Raises EnrolmentFailed."""
     until_s = time.monotonic() + within_s
     while True:
-        given = centre.ask("GET", f"{_PATH}/{claimed.id}/identity", Given, token=claimed.token)
+        try:
+            given = centre.ask("GET", f"{_PATH}/{claimed.id}/identity", Given, token=claimed.token)
+        except CentreAway:
+            given = Given("claimed")
         if given.state == "accepted":
-            break
+            return given
         if given.state != "claimed":
             raise EnrolmentFailed("the centre has not accepted this machine; ask it for a new code")
         if time.monotonic() > until_s:
             raise EnrolmentFailed("nobody at the centre has answered in time; ask it for a new code")
         time.sleep(_ASK_EVERY_S)
-    identity = _identity_of(given, pair, folder / f"{pair}.key")
-    try:
-        write_private(folder / f"{pair}.pem", given.certificate)
-        save_new(folder, identity)
-    except OSError as error:
-        raise StoreBroken(f"{folder}: cannot be written ({error}); see disk and rights") from error
-    return identity
 
 
 def _identity_of(given: Given, pair: str, key_file: Path) -> Identity:
@@ -180,11 +204,9 @@ def _identity_of(given: Given, pair: str, key_file: Path) -> Identity:
     return identity
 
 
-def _sealing_key(file: Path) -> str:
-    """The public half, in base64, of the key that secrets are sealed to."""
-    key = PrivateKey.generate()
-    write_private(file, base64.b64encode(bytes(key)).decode())
-    return base64.b64encode(bytes(key.public_key)).decode()
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    with suppress(OSError, AttributeError):
+        connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _detail(said: bytes) -> str:

@@ -5,6 +5,7 @@ AgentError
 ├── StoreBroken          the agent's own files cannot be read or written
 ├── NotEnrolled          the agent has no identity yet
 └── EnrolmentFailed      the centre has not given it one, and why
+    └── CentreAway           nobody answers there now
 """
 
 
@@ -26,3 +27,7 @@ class NotEnrolled(AgentError):
 
 class EnrolmentFailed(AgentError):
     """No identity could be had."""
+
+
+class CentreAway(EnrolmentFailed):
+    """Nobody answers; it may be otherwise in a minute."""

@@ -61,6 +61,7 @@ class IdentityKeeper:
         self.folder = folder
         self._documents = Documents(folder)
         self._lock = threading.RLock()
+        self._next_is_waiting = True
         self._tries_waiting = False
         kept = self._documents.get(_DOCUMENT)
         if kept is None:
@@ -72,7 +73,8 @@ class IdentityKeeper:
         """How to connect this time: in turn with the renewed pair and the old one, until the renewed has connected."""
         with self._lock:
             known = self.identity
-            self._tries_waiting = known.waiting is not None and not self._tries_waiting
+            self._tries_waiting = known.waiting is not None and self._next_is_waiting
+            self._next_is_waiting = not self._tries_waiting
             pair = known.waiting if self._tries_waiting else known.pair
             tls = None
             if known.broker_tls and pair is not None:
@@ -84,6 +86,7 @@ class IdentityKeeper:
         with self._lock:
             if self._tries_waiting and self.identity.waiting is not None:
                 self._change(pair=self.identity.waiting, waiting=None)
+                self._tries_waiting, self._next_is_waiting = False, True
                 self._forget_others()
 
     def pin(self, signing_keys: tuple[str, ...], said_at: datetime) -> None:

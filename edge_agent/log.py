@@ -24,9 +24,9 @@ class RoomLog:
         with store.read() as db:
             self.log_id: str = db.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()[0]
 
-    def event(self, event: str, device: str | None = None, **params: Any) -> None:
-        """Something happened."""
-        self._append(lambda n: EventEntry(n=n, at=self._clock.now(), event=event, device=device, params=params))
+    def event(self, event: str, device: str | None = None, **params: Any) -> int:
+        """Something happened; the number of its entry."""
+        return self._append(lambda n: EventEntry(n=n, at=self._clock.now(), event=event, device=device, params=params))
 
     def step(self, command: str, state: Any, detail: str, params: Params) -> None:
         """A command came one step further. Joins the caller's transaction."""
@@ -52,7 +52,7 @@ class RoomLog:
         with self._store.read() as db:
             return int(db.execute("SELECT count(*) FROM log").fetchone()[0])
 
-    def _append(self, entry_of: Any) -> None:
+    def _append(self, entry_of: Any) -> int:
         with self._store.write() as db:
             n = int(db.execute("SELECT value FROM meta WHERE key = 'next_n'").fetchone()[0])
             entry: LogEntry = entry_of(n)
@@ -63,6 +63,7 @@ class RoomLog:
             db.execute("UPDATE meta SET value = ? WHERE key = 'next_n'", (str(n + 1),))
             if db.execute("SELECT count(*) FROM log").fetchone()[0] > self._most:
                 self._summarise(db)
+        return n
 
     def _summarise(self, db: Any) -> None:
         """Replace the oldest unbroken run of events by one entry that counts them."""

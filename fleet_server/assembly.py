@@ -74,7 +74,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     await duty.load()
     await sessions.load()
     signer = await asyncio.to_thread(signer_of, settings.keys_folder, settings.signer_socket)
-    authority = await asyncio.to_thread(AuthorityFiles, settings.authority_folder, clock.now())
+    authority = await asyncio.to_thread(AuthorityFiles, settings.authority_folder, clock)
     broker = partial(_broker_of, settings, authority)
     link = FleetLink(broker, signer)
     commands = CommandDesk(database, fleet, link, stream, clock, sessions.is_live, settings.second_person)
@@ -126,6 +126,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         provision.run,
         provision.mend,
         identities.run,
+        identities.doors.keep_certificates,
         known.run,
         lambda: _tell_config(server),
         lambda: _notice_sites(server),
@@ -172,10 +173,12 @@ async def serve(settings: Settings) -> None:
 
 
 def _listening(settings: Settings) -> socket.socket:
-    """A small receive buffer, which the accepted connections inherit: what a line test has sent beyond what it may
+    """TCP by name, or asyncio leaves Nagle's waiting on, which costs each answer 40 ms.
+
+    A small receive buffer, which the accepted connections inherit: what a line test has sent beyond what it may
     take would else fill the hub's line before we have read it."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    line = socket.socket(family, socket.SOCK_STREAM)
+    line = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)

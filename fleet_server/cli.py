@@ -51,10 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     enrol.add_argument("--sheet", type=Path, help="write a sheet to print (HTML)")
     broker = commands.add_parser("broker", help="the broker's files").add_subparsers(dest="act", required=True)
     config = broker.add_parser("config", help="write Mosquitto's configuration, access and revocation lists")
+    config.add_argument("--log-denied", action="store_true", help="log every refused publish; verbose")
     config.add_argument("--listen", default="0.0.0.0", help="address of the door for rooms")
     for name, text in (("authority", "that issues rooms' certificates"), ("keys", "that sign what rooms are told")):
         group = commands.add_parser(name, help=text).add_subparsers(dest="act", required=True)
-        group.add_parser("rotate", help="the next one takes over")
+        rotate = group.add_parser("rotate", help="the next one takes over")
+        rotate.add_argument("--force", action="store_true", help="also while rooms have not followed the last time")
     signer = commands.add_parser("signer", help="hold the signing keys in a process of its own, until SIGTERM")
     signer.add_argument("--socket", type=Path, required=True, help="Unix socket to listen on")
     users = commands.add_parser("users", help="people and programs").add_subparsers(dest="act", required=True)

@@ -46,7 +46,7 @@ def sites_of(rows: Iterable[Sequence[str]]) -> list[SiteRow]:
 def _site(row: dict[str, str], whole: bool) -> SiteRow:
     if not whole:
         raise ValueError("number of columns")
-    if not re.match(SLUG, row["site_id"]):
+    if not re.fullmatch(SLUG, row["site_id"]):
         raise ValueError(f"site_id {row['site_id']!r}: [a-z0-9-]{{1,64}}")
     if not 0 < len(row["name"]) <= 200:
         raise ValueError("name")

@@ -3,21 +3,27 @@
 import argparse
 import html
 import signal
+from collections.abc import Callable
 from threading import Event
+from typing import TypeVar
 
 import segno
+from sqlalchemy import Connection
 
 from fleet_server.authority.files import AuthorityFiles
 from fleet_server.broker import mosquitto
 from fleet_server.config import Settings
-from fleet_server.identities.desk import revoked_text
+from fleet_server.errors import Conflict
+from fleet_server.identities.doors import revoked_text
 from fleet_server.identities.enrolments import NewCode, command_of, new_code, short
 from fleet_server.signing import keys as key_files
 from fleet_server.signing.process import serve_signatures
 from fleet_server.store.database import Database
+from fleet_server.store.identities import sites_behind
 from fleet_server.texts import translate
 from wire.times import SystemClock
 
+T = TypeVar("T")
 _BY = "diemcau-server enrol"
 
 
@@ -43,10 +49,10 @@ def enrol(settings: Settings, given: argparse.Namespace) -> int:
 
 def broker(settings: Settings, given: argparse.Namespace) -> int:
     """Write Mosquitto's files."""
-    _write_lists(settings, AuthorityFiles(settings.authority_folder, SystemClock().now()))
+    _write_lists(settings, AuthorityFiles(settings.authority_folder, SystemClock()))
     doors = mosquitto.Doors(
         port=settings.broker_of_rooms[1], host=given.listen, inner_port=settings.broker_port,
-        inner_host=settings.broker_host,
+        inner_host=settings.broker_host, log_denied=given.log_denied,
     )  # fmt: skip
     print(mosquitto.write_config(settings.broker_folder, doors))
     return 0
@@ -54,7 +60,10 @@ def broker(settings: Settings, given: argparse.Namespace) -> int:
 
 def authority(settings: Settings, given: argparse.Namespace) -> int:
     """The next authority issues from now on; a running server notices, and the broker is told where we may."""
-    files = AuthorityFiles(settings.authority_folder, SystemClock().now())
+    files = AuthorityFiles(settings.authority_folder, SystemClock())
+    behind = _ask(settings, lambda db: sites_behind(db, files.issuing_name, SystemClock().now()))
+    if behind and not given.force:
+        raise Conflict("identities.rooms_behind", count=len(behind), sites=", ".join(behind[:10]))
     print(files.rotate())
     if settings.broker_tls:
         _write_lists(settings, files)
@@ -79,12 +88,16 @@ def signer(settings: Settings, given: argparse.Namespace) -> int:
     return 0
 
 
-def _write_lists(settings: Settings, files: AuthorityFiles) -> None:
+def _ask(settings: Settings, question: Callable[[Connection], T]) -> T:
     database = Database(settings.database)
     try:
-        crl = database.read_now(lambda db: revoked_text(db, files, SystemClock().now()))
+        return database.read_now(question)
     finally:
         database.close()
+
+
+def _write_lists(settings: Settings, files: AuthorityFiles) -> None:
+    crl = _ask(settings, lambda db: revoked_text(db, files, SystemClock().now()))
     mosquitto.write_lists(settings.broker_folder, files, settings.names, crl)
 
 
@@ -106,6 +119,6 @@ def sheet_of(lang: str, site: str, made: NewCode, command: str, fingerprint: str
 def _web_fingerprint(settings: Settings) -> str | None:
     if not settings.web_tls:
         return None
-    files = AuthorityFiles(settings.authority_folder, SystemClock().now())
+    files = AuthorityFiles(settings.authority_folder, SystemClock())
     _, key = files.service("web", settings.names, files.issuing)
     return files.fingerprint(key)

@@ -10,9 +10,12 @@ from msgspec import Meta
 SLUG = r"^[a-z0-9][a-z0-9-]{0,63}$"
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
-SiteId = Annotated[str, Meta(pattern=SLUG)]
-DeviceId = Annotated[str, Meta(pattern=SLUG)]
-Uuid = Annotated[str, Meta(pattern=UUID)]
+_WHOLE_SLUG, _WHOLE_UUID = (f"{pattern[:-1]}\\Z" for pattern in (SLUG, UUID))
+"""`$` alone would let a line's end pass at the end, where Python reads the pattern."""
+
+SiteId = Annotated[str, Meta(pattern=_WHOLE_SLUG)]
+DeviceId = Annotated[str, Meta(pattern=_WHOLE_SLUG)]
+Uuid = Annotated[str, Meta(pattern=_WHOLE_UUID)]
 
 
 def uuid7() -> str:

@@ -96,7 +96,7 @@ class MqttSession:
         most_unacknowledged: int = 100,
     ) -> None:
         self._broker_now, self._subscription, self._will = broker, subscription, will
-        self._broker = broker()
+        self._broker: Broker | None = None
         self._receive, self._connected = receive, connected
         self._most_unacknowledged = most_unacknowledged
         self._client: paho.Client | None = None
@@ -122,7 +122,8 @@ class MqttSession:
                 wait_s, trouble = _FIRST_WAIT_S, ""
             elif found != trouble:
                 trouble = found
-                log.warning("broker_unreachable broker=%s:%s error=%s", self._broker.host, self._broker.port, found)
+                at = f"{self._broker.host}:{self._broker.port}" if self._broker is not None else "?"
+                log.warning("broker_unreachable broker=%s error=%s", at, found)
             until = random.uniform(0, wait_s)  # noqa: S311 - jitter, no secret
             wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
             while until > 0 and not stop.wait(min(1.0, until)):
@@ -152,11 +153,15 @@ class MqttSession:
         """Leave and come back, so that the broker says again what it retains."""
         self._again.set()
 
+    @property
+    def _name(self) -> str:
+        return self._broker.client_id if self._broker is not None else ""
+
     def _one_connection(self, stop: threading.Event, beat: Callable[[], None]) -> str:
         """Serve one connection to its end. The reason when it never came up, else nothing."""
         try:
-            self._broker = self._broker_now()
-            client = self._new_client()
+            broker = self._broker = self._broker_now()
+            client = self._new_client(broker)
         except (OSError, ValueError) as error:
             return f"the identity cannot be used ({type(error).__name__}: {error})"
         properties = Properties(PacketTypes.CONNECT)
@@ -166,9 +171,9 @@ class MqttSession:
         reason, was_up = "", False
         try:
             client.connect(
-                self._broker.host,
-                self._broker.port,
-                self._broker.keepalive_s,
+                broker.host,
+                broker.port,
+                broker.keepalive_s,
                 clean_start=False,
                 properties=properties,
             )
@@ -208,19 +213,22 @@ class MqttSession:
             for received in (self._stored.popleft() for _ in range(min(most, len(self._stored)))):
                 received.client.ack(received.packet_id, 1)
 
-    def _new_client(self) -> paho.Client:
+    def _new_client(self, broker: Broker) -> paho.Client:
         client = paho.Client(
-            CallbackAPIVersion.VERSION2, self._broker.client_id, protocol=paho.MQTTv5, manual_ack=True,
+            CallbackAPIVersion.VERSION2, broker.client_id, protocol=paho.MQTTv5, manual_ack=True,
             reconnect_on_failure=False,
         )  # fmt: skip
         client.max_inflight_messages_set(self._most_unacknowledged)
         client.connect_timeout = 10
-        if (tls := self._broker.tls) is not None:
+        if (tls := broker.tls) is not None:
             client.tls_set_context(tls_context(tls))
         if self._will is not None:
             delay = Properties(PacketTypes.WILLMESSAGE)
             delay.WillDelayInterval = self._will.delay_s
             client.will_set(self._will.topic, self._will.payload, qos=1, retain=True, properties=delay)
+        # With it paho only queues what other threads publish and wakes the running one, which alone touches the
+        # socket: two threads in one TLS connection break it, and can end the whole process.
+        client.on_socket_register_write = lambda *_: None
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
@@ -237,7 +245,7 @@ class MqttSession:
 
     def _on_connect(self, client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
-            log.warning("broker_refused client=%s reason=%s", self._broker.client_id, reason)
+            log.warning("broker_refused client=%s reason=%s", self._name, reason)
             return
         options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE)
         client.subscribe(self._subscription, options=options)
@@ -248,7 +256,7 @@ class MqttSession:
             return
         self._client = client
         self._up.set()
-        log.info("broker_connected client=%s", self._broker.client_id)
+        log.info("broker_connected client=%s", self._name)
         self._guarded(lambda: self._connected(True))
 
     def _on_message(self, client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
@@ -263,7 +271,7 @@ class MqttSession:
     def _down(self) -> None:
         if self._up.is_set():
             self._up.clear()
-            log.info("broker_lost client=%s", self._broker.client_id)
+            log.info("broker_lost client=%s", self._name)
             self._guarded(lambda: self._connected(False))
 
     def _guarded(self, call: Callable[[], None]) -> None:

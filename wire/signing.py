@@ -51,7 +51,7 @@ def sign(key: SigningKey, kind: Kind, body: bytes) -> bytes:
     """The body as a signed message."""
     signature = key.sign(_signed(kind, body)).signature
     name = key_id(bytes(key.verify_key)).encode()
-    return b".".join((_FORM, name, base64.urlsafe_b64encode(signature).rstrip(b"="), body))
+    return b".".join((_FORM, name, _encoded(signature), body))
 
 
 def signed(signer: Signer, message: Ack | Command | Config | Certificate) -> bytes:
@@ -84,10 +84,17 @@ class PinnedKeys:
         if key is None:
             raise UnknownKey(f"{kind} signed by a key that this room has not pinned: {name[:16]!r}")
         try:
-            key.verify(_signed(kind, body), base64.b64decode(encoded + b"==", altchars=b"-_", validate=True))
+            signature = base64.b64decode(encoded + b"==", altchars=b"-_", validate=True)
+            if _encoded(signature) != encoded:
+                raise ValueError("a signature has one form only")
+            key.verify(_signed(kind, body), signature)
         except (binascii.Error, ValueError, CryptoError) as error:
             raise WrongSignature(f"{kind} was changed after it was signed, or not signed by {name.decode()}") from error
         return body
+
+
+def _encoded(signature: bytes) -> bytes:
+    return base64.urlsafe_b64encode(signature).rstrip(b"=")
 
 
 def _signed(kind: Kind, body: bytes) -> bytes:

@@ -54,7 +54,7 @@ def topic_of(site: str, kind: Kind) -> str:
 def parse(topic: str) -> tuple[str, Kind]:
     """Site and kind that a topic names. Raises UnknownTopic."""
     parts = topic.split("/")
-    if len(parts) != 5 or f"{parts[0]}/{parts[1]}" != BASE or not _SITE.match(parts[2]):
+    if len(parts) != 5 or f"{parts[0]}/{parts[1]}" != BASE or not _SITE.fullmatch(parts[2]):
         raise UnknownTopic(f"no topic of {BASE}: {topic[:120]!r}")
     kinds: type[Said] | type[Told] | None = {"up": Said, "dn": Told}.get(parts[3])  # type: ignore[assignment]
     if kinds is None or parts[4] not in tuple(kinds):

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.middleware.gzip import GZipMiddleware
 
 from fleet_server.api import problems
-from fleet_server.api.access import demand_of
+from fleet_server.api.access import demand_of, person_of
 from fleet_server.discovery import modules_in
 from fleet_server.domain.access import Person
 from fleet_server.server import Server
@@ -65,11 +65,17 @@ def routers(package: str, part: str = "") -> Iterator[APIRouter]:
 async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     """Only our own pages may change things, only by our own name, and with bodies of a sane size."""
     server: Server = request.app.state.server
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname
+    try:
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname
+        origin = request.headers.get("origin")
+        is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    except ValueError:
+        return JSONResponse({"title": "Bad Request", "status": 400}, 400)
     if host not in {*_OUR_NAMES, *server.settings.names, urlsplit(server.settings.public_url or "").hostname}:
         return JSONResponse({"title": "Misdirected Request", "status": 421}, 421)
-    origin = request.headers.get("origin")
-    if request.method not in _SAFE and origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if request.method not in _SAFE and not is_ours:
+        request.state.person, request.state.act = await person_of(request), "foreign_page"
+        await _record(request, HTTPStatus.FORBIDDEN)
         return JSONResponse({"title": "Forbidden", "status": 403, "detail": "foreign origin"}, 403)
     unmeasured = "transfer-encoding" in request.headers and not request.url.path.startswith(_STREAMS)
     most = _LARGER_BODIES.get(request.url.path, _MOST_BODY_BYTES)

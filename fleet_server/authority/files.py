@@ -5,7 +5,7 @@ both is trusted until all its certificates are renewed. A separate one, `centre`
 broker's inner door opens to nobody else.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from fleet_server.authority.certificates import Authority, fingerprint_of, issue, new_authority, new_key, pem_of
 from fleet_server.errors import WrongSettings
 from fleet_server.signing.keys import write_secret
+from wire.times import Clock
 
 _ROOMS = "rooms-{:d}"
 CENTRE = "centre"
@@ -25,9 +26,9 @@ _RENEW_BEFORE = timedelta(days=60)
 class AuthorityFiles:
     """Made where they are not there yet. Every method raises OSError, and WrongSettings for a damaged file."""
 
-    def __init__(self, folder: Path, now: datetime) -> None:
+    def __init__(self, folder: Path, clock: Clock) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._folder, self._now = folder, now
+        self._folder, self._clock = folder, clock
         for number in (1, 2):
             if not self._numbers() or max(self._numbers()) < number:
                 self._make(_ROOMS.format(number))
@@ -75,7 +76,7 @@ class AuthorityFiles:
             write_secret(key_file, pem_of(new_key()))
         key = _key_in(key_file)
         if not self._serves(certificate, hosts, authority):
-            issued = issue(authority, name, key.public_key(), self._now, SERVICE_LIVES, hosts)
+            issued = issue(authority, name, key.public_key(), self._clock.now(), SERVICE_LIVES, hosts)
             write_secret(certificate, issued.pem.encode())
         return certificate, key_file
 
@@ -90,7 +91,7 @@ class AuthorityFiles:
             return False
         names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value if hosts else ()
         found = {str(name.value) for name in names}
-        lasts = read.not_valid_after_utc - self._now > _RENEW_BEFORE
+        lasts = read.not_valid_after_utc - self._clock.now() > _RENEW_BEFORE
         return lasts and found == set(hosts) and read.issuer == authority.certificate.subject
 
     def _numbers(self) -> list[int]:
@@ -98,7 +99,7 @@ class AuthorityFiles:
         return sorted(int(number) for number in found if number.isdigit())
 
     def _make(self, name: str) -> None:
-        made = new_authority(name, self._now)
+        made = new_authority(name, self._clock.now())
         write_secret(self._folder / f"{name}.key", pem_of(made.key))
         write_secret(self._folder / f"{name}.pem", made.pem.encode())  # last: with it the authority is there
 

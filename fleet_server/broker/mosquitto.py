@@ -19,7 +19,7 @@ from wire.topics import ALL_ROOMS, BASE
 SERVER_NAME = "fleet_server"
 """Name in the server's certificate and its client id: no site can be called so, for it has an underscore."""
 
-CRL, ACL, CONF, PID = "revoked.pem", "acl", "mosquitto.conf", "mosquitto.pid"
+CRL, ACL, CONF, PID, CENTRE = "revoked.pem", "acl", "mosquitto.conf", "mosquitto.pid", "centre.pem"
 
 _CONF = """\
 # Written by `diemcau-server broker config`; what you change here is lost with the next.
@@ -41,7 +41,7 @@ log_dest stderr
 log_type error
 log_type warning
 log_type notice
-connection_messages true
+{debug}connection_messages true
 
 # The outer door: rooms.
 listener {port} {host}
@@ -59,7 +59,7 @@ use_username_as_clientid true
 listener {inner_port} {inner_host}
 max_connections 16
 tls_version tlsv1.3
-cafile {folder}/centre.pem
+cafile {folder}/{centre}
 certfile {folder}/broker.pem
 keyfile {folder}/broker.key
 require_certificate true
@@ -84,6 +84,8 @@ class Doors(Struct, frozen=True):
     inner_port: int = 8884
     inner_host: str = "127.0.0.1"
     most: int = 10_000
+    log_denied: bool = False
+    """Mosquitto 2.0 tells of a refused publish at its debug level alone, which tells of every packet too."""
 
 
 def write_config(folder: Path, doors: Doors) -> Path:
@@ -92,8 +94,9 @@ def write_config(folder: Path, doors: Doors) -> Path:
     # As root Mosquitto becomes `mosquitto`, who may not read a folder that is root's own.
     user = "user root\n" if os.geteuid() == 0 and folder.stat().st_uid == 0 else ""
     text = _CONF.format(
-        folder=folder, acl=ACL, crl=CRL, pid=PID, user=user, port=doors.port, host=doors.host,
+        folder=folder, acl=ACL, crl=CRL, pid=PID, centre=CENTRE, user=user, port=doors.port, host=doors.host,
         inner_port=doors.inner_port, inner_host=doors.inner_host, most=doors.most,
+        debug="log_type debug\n" if doors.log_denied else "",
     )  # fmt: skip
     write_secret(folder / CONF, text.encode(), _mode(folder))
     return folder / CONF
@@ -109,7 +112,7 @@ def write_lists(folder: Path, authority: AuthorityFiles, names: tuple[str, ...],
     for name, content in (
         ("broker.key", key.read_bytes()),
         ("broker.pem", certificate.read_bytes()),
-        ("centre.pem", authority.centre.pem.encode()),
+        (CENTRE, authority.centre.pem.encode()),
         ("rooms.pem", "".join(each.pem for each in authority.accepted).encode()),
         (ACL, _ACL.encode()),
         (CRL, crl.encode()),

@@ -52,7 +52,9 @@ class CommandDesk:
         self._database, self._fleet, self._link, self._stream, self._clock = database, fleet, link, stream, clock
         self._is_live = is_live
 
-    async def request(self, site: str, device: str, wish: Wish, *, by: str, origin: str, key: str | None) -> CommandRow:
+    async def request(
+        self, site: str, device: str, wish: Wish, *, by: str, origin: str, key: str | None, user: str | None = None
+    ) -> CommandRow:
         """A new command, committed and on its way; with a key that was used before, the command of then.
 
         Raises NotFound, Invalid or Conflict.
@@ -78,7 +80,7 @@ class CommandDesk:
         expires_at = now + (APPROVE_WITHIN if waits else START_WITHIN)
         row = CommandRow(
             uuid7(), site, device, wish.action, wish.params, wish.reason.strip(), by, origin, now, expires_at,
-            answer_by(spec, expires_at), State.REQUESTED, key, "" if waits else None,
+            answer_by(spec, expires_at), State.REQUESTED, key, "" if waits else None, user, wish.override,
         )  # fmt: skip
         added = await self._database.write(lambda db: commands.add(db, row))
         if added is not row:  # somebody with the same key was faster
@@ -88,14 +90,21 @@ class CommandDesk:
         await self.send(row)
         return await self.find(row.id)
 
-    async def approve(self, command: str, by: str) -> CommandRow:
-        """A second person agrees: now it is sent. Raises NotFound, and Conflict for the one who asked or too late."""
+    async def approve(self, command: str, by: str, user: str) -> CommandRow:
+        """A second person agrees: now it is sent. Raises NotFound, and Conflict for the one who asked, for one that is
+        too late, and where it could not be asked for any more."""
         row = await self.find(command)
-        if row.requested_by == by:
+        if row.asked_by_user == user or row.requested_by == by:
             raise Conflict("commands.same_person")
         entry, now = self._fleet.entries.get(row.site), self._clock.now()
         if entry is None or now >= row.expires_at:
             raise Conflict("commands.not_waiting")
+        refusal = refusal_of(
+            entry.fits if entry.room.about is not None else None, row.device, row.action, dict(row.params),
+            live=self._is_live(row.site), override=row.override, reason=row.reason, of_hub=entry.site.kind == "hub",
+        )  # fmt: skip
+        if refusal is not None:
+            raise Conflict(refusal.key, **refusal.params)
         expires_at = now + START_WITHIN
         until = answer_by(spec_of(entry.fits, row.device, row.action), expires_at)
         if not await self._database.write(lambda db: commands.approve(db, command, by, expires_at, until)):

@@ -32,7 +32,7 @@ def wait_s(pair: Failures, account: Failures, known_browser: bool, now: float) -
         waits = max(waits, pair.last_at + pause_s - now)
     if not known_browser and account.count >= _ACCOUNT_FREE and now - account.last_at < _FORGOTTEN_S:
         waits = max(waits, account.last_at + _ACCOUNT_WAIT_S - now)
-    return waits
+    return min(waits, _LONGEST_WAIT_S)  # also where the clock was set back
 
 
 def after_failure(failures: Failures, now: float) -> Failures:

@@ -1,6 +1,5 @@
 """What people may ask of identities: let a machine in, put it out; and what a machine may ask: its certificate."""
 
-import asyncio
 import logging
 import secrets
 from collections.abc import Callable
@@ -11,13 +10,12 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from fleet_server.authority.certificates import fingerprint_of, issue, requested_key, revocation_list
+from fleet_server.authority.certificates import fingerprint_of, issue, requested_key
 from fleet_server.authority.files import AuthorityFiles
-from fleet_server.broker import mosquitto
-from fleet_server.broker.kick import kick
 from fleet_server.config import Settings
 from fleet_server.domain.identities import CERTIFICATE_LIVES, RENEW_AFTER, Boots
 from fleet_server.errors import Conflict, FleetError, Invalid, NotFound
+from fleet_server.identities.doors import Doors
 from fleet_server.identities.enrolments import NewCode, hash_of, hash_of_code, new_code
 from fleet_server.link import FleetLink
 from fleet_server.live.stream import Stream
@@ -34,8 +32,6 @@ log = logging.getLogger("diemcau.identities")
 
 _MOST_A_DAY = 12
 """Certificates for one site: a room asks twice a month, and once when the authority is replaced."""
-_KICK_AFTER_S = (1.0, 5.0, 15.0)
-"""The broker reads its lists again within a second; a room that was faster is put out once more."""
 _KEEP_OLD = timedelta(days=400)
 
 
@@ -58,13 +54,6 @@ class Given(Struct, frozen=True):
     authorities: str
 
 
-def revoked_text(db: Connection, authority: AuthorityFiles, now: datetime) -> str:
-    """What each authority that is accepted has revoked, as PEM."""
-    return "".join(
-        revocation_list(each, identities.revoked(db, each.name, now), now) for each in authority.accepted
-    )  # fmt: skip
-
-
 class IdentityDesk:
     """`valid_until` and `barred` are kept in memory too, for every gate and every message asks for them."""
 
@@ -73,11 +62,11 @@ class IdentityDesk:
         authority: AuthorityFiles, broker: Callable[[], Broker],
     ) -> None:  # fmt: skip
         self._database, self._fleet, self._link, self._stream = database, fleet, link, stream
-        self._clock, self._settings, self._broker = clock, settings, broker
+        self._clock, self._settings = clock, settings
         self.authority = authority
         self.valid_until: dict[str, datetime] = {}
         self.sealing_keys: dict[str, str] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.doors = Doors(database, authority, settings, clock, broker, lambda site: site in self.valid_until)
 
     async def load(self) -> None:
         """Take what is known from the database."""
@@ -140,6 +129,8 @@ class IdentityDesk:
                 identities.add_certificate(db, made)
                 return True
 
+            if row.site in self.valid_until:
+                self.doors.changing_hands.add(row.site)
             decided = await self._database.write(change)
         else:
             decided = not accept and await self._database.write(lambda db: identities.decide(db, id, False, by, now))
@@ -147,14 +138,13 @@ class IdentityDesk:
             raise Conflict("identities.decided_already")
         log.info("enrolment_decided site=%s accept=%s by=%s", row.site, accept, by)
         if accept:
-            had_one = row.site in self.valid_until
+            had_one = row.site in self.doors.changing_hands
             await self._forget_boots(row.site)
             self._fleet.barred.discard(row.site)
             self.valid_until = {**self.valid_until, row.site: now + CERTIFICATE_LIVES}
             self.sealing_keys = {**self.sealing_keys, row.site: row.sealing_key}
             if had_one:
-                await self._publish_revoked()
-                self._put_out(row.site)
+                await self.doors.hand_over(row.site)
         self._stream.publish("identity", row.site)
         return await self.find(id)
 
@@ -163,6 +153,8 @@ class IdentityDesk:
         row = await self._database.read(lambda db: identities.find_enrolment(db, id))
         if row is None or not row.token_hash or not secrets.compare_digest(row.token_hash, hash_of(token)):
             raise NotFound("identities.no_such_enrolment")
+        if row.state is EnrolmentState.ACCEPTED and row.site in self.doors.changing_hands:
+            return EnrolmentState.CLAIMED
         if row.state is not EnrolmentState.ACCEPTED:
             return row.state
         found = await self._database.read(lambda db: identities.find_certificate(db, id))
@@ -193,8 +185,9 @@ class IdentityDesk:
         now = self._clock.now()
         count = await self._database.write(lambda db: identities.revoke(db, site, by, reason.strip(), now))
         log.info("identity_revoked site=%s certificates=%d by=%s", site, count, by)
-        await self._publish_revoked()
-        self._put_out(site)
+        await self.load()
+        await self.doors.publish()
+        self.doors.put_out(site)
         async with self._fleet.lock:
             entry = self._fleet.entries[site]
             absent = self._fleet.judged(entry, replace(entry.room, present=False))
@@ -227,7 +220,7 @@ class IdentityDesk:
 
     async def _renew(self, site: str, renewal: Renewal) -> None:
         now = self._clock.now()
-        if site not in self.valid_until or self.valid_until[site] <= now:
+        if site in self.doors.changing_hands or site not in self.valid_until or self.valid_until[site] <= now:
             raise Conflict("identities.none_valid", site=site)
         found = await self._database.read(lambda db: identities.find_certificate(db, renewal.id))
         if found is not None and found.site != site:
@@ -264,30 +257,3 @@ class IdentityDesk:
         async with self._fleet.lock:
             if (entry := self._fleet.entries.get(site)) is not None:
                 await keep(self._fleet, self._database, [replace(entry, boots=Boots())])
-
-    async def _publish_revoked(self) -> None:
-        """Tell everybody who must know, the broker among them."""
-        await self.load()
-        if not self._settings.broker_tls:
-            return
-        now = self._clock.now()
-        folder, names = self._settings.broker_folder, self._settings.names
-        crl = await self._database.read(lambda db: revoked_text(db, self.authority, now))
-        await asyncio.to_thread(mosquitto.write_lists, folder, self.authority, names, crl)
-        if not await asyncio.to_thread(mosquitto.tell, folder):
-            log.warning("broker_not_told folder=%s: have it read its lists again", folder)
-
-    def _put_out(self, site: str) -> None:
-        """Take the connection of a revoked machine away; with its certificate it cannot come back."""
-        if self._settings.broker_tls:
-            task = asyncio.create_task(self._kick(site))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _kick(self, site: str) -> None:
-        waited_s = 0.0
-        for after_s in _KICK_AFTER_S:
-            await asyncio.sleep(after_s - waited_s)
-            waited_s = after_s
-            if not await asyncio.to_thread(kick, self._broker(), site):
-                log.warning("kick_failed site=%s", site)

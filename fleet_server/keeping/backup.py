@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -144,16 +143,7 @@ def _checked(file: Path) -> list[str]:
                     found = _digest(source)
                 if found != wanted:
                     raise ValueError(f"{part}: is not as it was written")
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,
-    ) as error:
+    except Exception as error:
         raise BadFile("backup.damaged", file=str(file), detail=f"{type(error).__name__}: {error}"[:200]) from error
     return sorted(parts)
 
@@ -162,10 +152,11 @@ def _put_in_place(folder: Path, new: Path, part: str) -> None:
     """The old file stays beside the new one."""
     target = folder / part
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if target.exists():
-        target.replace(target.with_name(f"{target.name}.before-restore"))
-    for beside in (f"{target.name}-wal", f"{target.name}-shm"):
-        target.with_name(beside).unlink(missing_ok=True)
+    for end in ("", "-wal", "-shm"):  # what SQLite has committed last may lie beside its file
+        old, kept = target.with_name(f"{target.name}{end}"), target.with_name(f"{target.name}.before-restore{end}")
+        kept.unlink(missing_ok=True)
+        if old.exists():
+            old.replace(kept)
     new.replace(target)
 
 

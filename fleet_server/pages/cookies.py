@@ -1,6 +1,7 @@
 """The cookies of a browser: who is signed in, who is half in, and that it has signed in before."""
 
 from datetime import timedelta
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
@@ -30,7 +31,7 @@ def whole_of(request: Request, server: Server) -> str:
 def onward(server: Server, signed_in: SignedIn, wanted: str) -> Response:
     """Where a browser goes once it has given its password or its code, and the cookie it takes along."""
     if signed_in.needs_code:
-        answer = RedirectResponse(f"/sign-in/code?next={safe(wanted)}", 303)
+        answer = RedirectResponse(f"/sign-in/code?next={quote(safe(wanted))}", 303)
         _set(answer, server, _half(server), signed_in.key, 600)
         return answer
     answer = RedirectResponse(safe(wanted), 303)

@@ -11,7 +11,8 @@ from fleet_server.pages.render import render
 
 def problem_page(request: Request, status: int, detail: str) -> Response:
     """The page of an error."""
-    if status == HTTPStatus.UNAUTHORIZED and request.method == "GET":
+    coming_in = request.url.path.startswith("/sign-in/provider")
+    if status == HTTPStatus.UNAUTHORIZED and request.method == "GET" and not coming_in:
         wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/sign-in?next={quote(wanted)}", HTTPStatus.SEE_OTHER)
     return render(request, "problem.html", status, detail=detail)

@@ -4,8 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from fleet_server.domain.access import Person, Role
-from fleet_server.errors import Conflict, Forbidden, NotFound, NotSignedIn
-from fleet_server.people import proofs
+from fleet_server.errors import Conflict, Forbidden, NotFound
 from fleet_server.people.known import Known
 from fleet_server.people.users import check_scope, new_invitation, new_user
 from fleet_server.store import people
@@ -19,6 +18,7 @@ class PeopleDesk:
 
     def __init__(self, database: Database, known: Known, clock: Clock) -> None:
         self._database, self._known, self._clock = database, known, clock
+        self._changing = asyncio.Lock()
 
     async def invite(self, login: str, name: str, role: Role, sites: frozenset[str]) -> str:
         """A new user; the key of the one-time link. Raises Conflict, Invalid."""
@@ -36,6 +36,10 @@ class PeopleDesk:
 
     async def change(self, user: str, role: Role, sites: frozenset[str], disabled: bool) -> UserRow:
         """Another role, other sites, in or out. Raises NotFound, Invalid, and Conflict for the last administrator."""
+        async with self._changing:  # two who lock each other out at once would leave nobody
+            return await self._change(user, role, sites, disabled)
+
+    async def _change(self, user: str, role: Role, sites: frozenset[str], disabled: bool) -> UserRow:
         self._known.user(user)
         check_scope(role, sites)
         last = [
@@ -49,15 +53,6 @@ class PeopleDesk:
         if disabled:
             await self._known.end_keys(user, tuple(KeyKind))
         return changed
-
-    async def change_password(self, person: Person, old: str, new: str, keep: str) -> None:
-        """A new password ends every sign-in but the one kept. Raises NotSignedIn for a wrong old one, Invalid."""
-        user = self._known.user(person.user)
-        if not await asyncio.to_thread(proofs.is_password, user.password, old):
-            raise NotSignedIn("people.wrong_password")
-        kept = await asyncio.to_thread(proofs.password_hash, new, user.login)
-        await self._known.change(user.id, password=kept)
-        await self._known.end_keys(user.id, (KeyKind.SIGN_IN, KeyKind.HALF), but=keep)
 
     async def new_token(self, person: Person, label: str, days: int, reads_only: bool) -> tuple[KeyRow, str]:
         """A personal API token, shown once; it may do no more than the person. Raises Forbidden by token."""

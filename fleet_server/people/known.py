@@ -33,12 +33,17 @@ class Known:
         self._database, self._clock = database, clock
         self.users: dict[str, UserRow] = {}
         self._keys: dict[str, KeyRow] = {}
+        self._changes = 0
+        """What was read while something changed is older than what we know, and is read once more."""
 
     async def load(self) -> None:
         """Take users and keys from the database."""
-        now = self._clock.now()
-        found = await self._database.read(people.all_users)
-        keys = await self._database.read(lambda db: people.live_keys(db, now))
+        while True:
+            before, now = self._changes, self._clock.now()
+            found = await self._database.read(people.all_users)
+            keys = await self._database.read(lambda db, now=now: people.live_keys(db, now))  # type: ignore[misc]
+            if self._changes == before:
+                break
         self.users = {user.id: user for user in found}
         self._keys = {key.hash: key for key in keys}
 
@@ -73,6 +78,7 @@ class Known:
         if now - row.used_at > _TOUCH_EVERY:
             until = now + idle_of(user.role)
             await self._database.write(lambda db: people.touch_key(db, row.hash, now, until))
+            self._changes += 1
             self._keys[row.hash] = replace(row, used_at=now, expires_at=until)
         return Person(user.id, name_of(user), user.role, user.sites, origin=origin)
 
@@ -106,13 +112,16 @@ class Known:
     async def add_key(self, row: KeyRow) -> None:
         """Keep a key that was made elsewhere."""
         await self._database.write(lambda db: people.add_key(db, row))
+        self._changes += 1
         self._keys[row.hash] = row
 
     async def drop_key(self, key: str) -> None:
         """The key is worth nothing any more."""
         row = self._keys.pop(proofs.hash_of(key), None)
+        self._changes += 1
         if row is not None:
             await self._database.write(lambda db: people.drop_key(db, row.id, row.user))
+            self._changes += 1
 
     async def end_keys(self, user: str, kinds: tuple[KeyKind, ...], but: str = "") -> None:
         """End all of a user's keys of these kinds, but one."""

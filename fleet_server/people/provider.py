@@ -34,6 +34,7 @@ _MOST_BYTES = 262_144
 _WAITS = timedelta(minutes=10)
 _MOST_WAITING = 1_000
 _KNOWN_FOR_S = 3_600.0
+_ASK_KEYS_AGAIN_S = 1.0
 
 
 class Waiting(Struct, frozen=True):
@@ -79,8 +80,8 @@ class Provider:
         endpoints, _ = await self._endpoints()
         now_s = self._clock.monotonic()
         self._waiting = {state: known for state, known in self._waiting.items() if known.until_s > now_s}
-        if len(self._waiting) >= _MOST_WAITING:
-            raise NotSignedIn("people.provider_busy")
+        while len(self._waiting) >= _MOST_WAITING:
+            self._waiting.pop(next(iter(self._waiting)))  # whoever asks a thousand times keeps nobody out
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         self._waiting[state] = Waiting(nonce, verifier, wanted, now_s + _WAITS.total_seconds())
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
@@ -105,8 +106,20 @@ class Provider:
             "code_verifier": waiting.verifier, "client_id": self._settings.client,
         }  # fmt: skip
         told = await self._fetch(endpoints.token_endpoint, body)
-        claims = self._claims(str(told.get("id_token", "")), keys, waiting.nonce)
+        id_token = str(told.get("id_token", ""))
+        try:
+            claims = self._claims(id_token, keys, waiting.nonce)
+        except NotSignedIn:
+            # A key that we do not know may be a new one (OpenID Connect Core 1.0, 10.1.1).
+            if self._clock.monotonic() - self._known_at_s < _ASK_KEYS_AGAIN_S:
+                raise
+            self._known = None
+            claims = self._claims(id_token, (await self._endpoints())[1], waiting.nonce)
         return self._vouched(claims, waiting.wanted)
+
+    @property
+    def _known_at_s(self) -> float:
+        return self._known[2] if self._known is not None else float("-inf")
 
     def _claims(self, id_token: str, keys: KeySet, nonce: str) -> Mapping[str, Any]:
         rules = jwt.JWTClaimsRegistry(
@@ -132,8 +145,13 @@ class Provider:
         roles = [Role(role) for value, role in self._settings.roles.items() if value in said]
         if not roles:
             raise Forbidden("people.provider_no_role")
-        sites = claims.get(self._settings.sites_claim, ())
-        named = frozenset(sites.split()) if isinstance(sites, str) else frozenset(map(str, sites or ()))
+        sites = claims.get(self._settings.sites_claim)
+        if isinstance(sites, list) and all(isinstance(each, str) for each in sites):
+            named = frozenset(sites)
+        elif isinstance(sites, str) or sites is None:
+            named = frozenset((sites or "").split())
+        else:  # nobody knows what was meant, and no site would be every site
+            raise Forbidden("people.provider_no_role")
         subject = str(claims["sub"])[:200]
         login = str(claims.get("preferred_username") or claims.get("email") or subject).casefold()[:64]
         role = max(roles, key=list(Role).index)

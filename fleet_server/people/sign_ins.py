@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from fleet_server.config import Settings
-from fleet_server.domain.access import HARMLESS, Role
+from fleet_server.domain.access import HARMLESS, Person, Role
 from fleet_server.domain.throttle import Failures, after_failure, still_counting, wait_s
 from fleet_server.errors import Conflict, Forbidden, Invalid, NotFound, NotSignedIn, TooOften
 from fleet_server.people import proofs
@@ -56,13 +56,10 @@ class SignInDesk:
         user = next((known for known in self._known.users.values() if known.login == login), None)
         seen = self._known.live(browser, KeyKind.BROWSER)
         pair = f"{login} {origin}"
-        await self._wait(login, pair, login, seen is not None and seen[1] is user, origin)
-        async with self._hashing:
-            right = await asyncio.to_thread(proofs.is_password, user.password if user else "", password)
-        if not right or user is None or user.disabled_at is not None:
-            await self._fail(login, pair, login, "password", origin)
+        is_known = seen is not None and user is not None and seen[1].id == user.id
+        if not await self._is_password(user, password, pair, login, is_known, origin):
             raise NotSignedIn("people.wrong_password")
-        self._pairs.pop(pair, None)
+        assert user is not None
         return await self._half_or_whole(user, origin)
 
     async def give_code(self, half: str, code: str, origin: str) -> SignedIn:
@@ -71,9 +68,9 @@ class SignInDesk:
         if found is None or not found[1].totp:
             raise NotSignedIn("people.begin_again")
         user, pair = found[1], f"{found[1].id} code"
-        await self._wait(user.login, pair, pair, True, origin)
+        self._wait(pair, pair, True)
         if not await self._is_code(user, self._box.open(_TOTP, user.totp), code):
-            await self._fail(user.login, pair, pair, "code", origin)
+            await self._fail(user, pair, pair, "code", origin)
             raise NotSignedIn("people.wrong_code")
         self._pairs.pop(pair, None)
         await self._known.drop_key(half)
@@ -92,6 +89,17 @@ class SignInDesk:
         await self._audit.record(user.login, "second_factor", "done", origin=origin)
         await self._known.drop_key(half)
         return await self.whole(user, origin)
+
+    async def change_password(self, person: Person, old: str, new: str, keep: str) -> None:
+        """A new password ends every sign-in but the one kept. Raises NotSignedIn for a wrong old one, Invalid."""
+        user = self._known.user(person.user)
+        pair = f"{user.id} password"
+        if not await self._is_password(user, old, pair, pair, True, person.origin):
+            raise NotSignedIn("people.wrong_password")
+        async with self._hashing:
+            kept = await asyncio.to_thread(proofs.password_hash, new, user.login)
+        await self._known.change(user.id, password=kept)
+        await self._known.end_keys(user.id, (KeyKind.SIGN_IN, KeyKind.HALF), but=keep)
 
     async def set_up(self, invitation: str, password: str, origin: str) -> SignedIn:
         """Somebody who was invited sets a password. Raises NotFound for a used link, Invalid for a bad password."""
@@ -125,7 +133,6 @@ class SignInDesk:
             await self._known.load()
             user = self._known.user(row.id)
         if user.disabled_at is not None:
-            await self._audit.record(user.login, "sign_in", "refused", origin=origin, why="locked_out")
             raise Forbidden("people.locked_out")
         changed = await self._known.change(user.id, role=vouched.role, sites=vouched.sites, name=vouched.name)
         return await self.whole(changed, origin)
@@ -157,15 +164,29 @@ class SignInDesk:
         step = proofs.totp_step(secret, code, self._clock.now().timestamp())
         return step is not None and await self._database.write(lambda db: people.use_totp(db, user.id, step))
 
-    async def _wait(self, login: str, pair: str, account: str, is_known: bool, origin: str) -> None:
+    async def _is_password(
+        self, user: UserRow | None, password: str, pair: str, account: str, is_known: bool, origin: str
+    ) -> bool:
+        """Looked at one or two at a time, and each counted before the next: many at once are no more guesses."""
+        async with self._hashing:
+            self._wait(pair, account, is_known)
+            right = await asyncio.to_thread(proofs.is_password, user.password if user else "", password)
+            if not right or user is None or user.disabled_at is not None:
+                await self._fail(user, pair, account, "password", origin)
+                return False
+        self._pairs.pop(pair, None)
+        return True
+
+    def _wait(self, pair: str, account: str, is_known: bool) -> None:
         now = self._clock.now().timestamp()
         wait = wait_s(self._pairs.get(pair, Failures()), self._accounts.get(account, Failures()), is_known, now)
         if wait > 0:
             raise TooOften("people.wait", seconds=round(wait) + 1)
 
-    async def _fail(self, login: str, pair: str, account: str, why: str, origin: str) -> None:
+    async def _fail(self, user: UserRow | None, pair: str, account: str, why: str, origin: str) -> None:
         now = self._clock.now().timestamp()
         self._pairs, self._accounts = still_counting(self._pairs, now), still_counting(self._accounts, now)
         self._pairs[pair] = after_failure(self._pairs.get(pair, Failures()), now)
         self._accounts[account] = after_failure(self._accounts.get(account, Failures()), now)
-        await self._audit.record(login, "sign_in", "refused", origin=origin, why=why)
+        # What nobody is called may be a password in the wrong field.
+        await self._audit.record(user.login if user else "?", "sign_in", "refused", origin=origin, why=why)

@@ -19,7 +19,7 @@ _INVITATION_LIVES = timedelta(hours=24)
 def new_user(login: str, name: str, role: Role, sites: frozenset[str], now: datetime) -> UserRow:
     """A user without a password. Raises Invalid."""
     login = login.strip().casefold()
-    if not _LOGIN.match(login):
+    if not _LOGIN.fullmatch(login):
         raise Invalid("people.bad_login")
     check_scope(role, sites)
     return UserRow(uuid7(), login, (name.strip() or login)[:120], role, sites, "", "", 0, None, now)

@@ -31,6 +31,10 @@ class CommandRow(Struct, frozen=True):
     idempotency_key: str | None = None
     approval: str | None = None
     """Who said the second yes; empty while it is waited for, None where none is needed."""
+    asked_by_user: str | None = None
+    """The user's id; names can change."""
+    override: bool = False
+    """Asked for although a session was live."""
 
 
 class StepRow(Struct, frozen=True):

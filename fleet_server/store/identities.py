@@ -136,6 +136,16 @@ def valid_until(db: Connection, now: datetime) -> dict[str, datetime]:
     return {row[0]: moment(row[1]) for row in rows}
 
 
+def sites_behind(db: Connection, authority: str, now: datetime) -> list[str]:
+    """Sites with valid certificates, none of which is of this authority: they have yet to come for theirs."""
+    good = certificates.c.revoked_at.is_(None) & (certificates.c.not_after > millis(now))
+    rows = db.execute(select(certificates.c.site, certificates.c.authority).where(good))
+    found: dict[str, set[str]] = {}
+    for site, issuer in rows:
+        found.setdefault(site, set()).add(issuer)
+    return sorted(site for site, issuers in found.items() if authority not in issuers)
+
+
 def revoke(db: Connection, site: str, by: str, reason: str, now: datetime) -> int:
     """Revoke every certificate of a site that is still good; how many."""
     good = (

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 from sqlalchemy import Connection, insert, select, update
 
-from fleet_server.store.tables import site_state, sites
+from fleet_server.store.tables import enrolments, site_state, sites
 from fleet_server.store.upsert import upsert
 
 
@@ -48,8 +48,10 @@ def all_sites(db: Connection) -> list[SiteRow]:
 
 
 def close_site(db: Connection, site: str, at_ms: int) -> None:
-    """The site is no more; what it was stays on record, and importing it again opens it again."""
+    """The site is no more, and no machine is let in for it; its record stays, and importing it opens it again."""
     db.execute(update(sites).where(sites.c.id == site).values(closed_at=at_ms))
+    waiting = (enrolments.c.site == site) & enrolments.c.state.in_(("open", "claimed"))
+    db.execute(update(enrolments).where(waiting).values(state="expired"))
 
 
 def all_states(db: Connection) -> list[StateRow]:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData()
@@ -80,6 +81,8 @@ commands = Table(
     Column("state", String(16), nullable=False),
     Column("idempotency_key", String(200), unique=True),
     Column("approval", String(120)),
+    Column("asked_by_user", String(36)),
+    Column("override", Boolean, nullable=False, server_default=false()),
     Index("commands_of_site", "site", "requested_at"),
     Index("commands_open", "state"),
 )  # fmt: skip

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from device_drivers.registry import drivers
+from fleet_server.pages.render import _ENVIRONMENT
 from fleet_server.texts import texts
 
 ROOT = Path(__file__).parents[2]
@@ -142,9 +143,21 @@ def test_both_languages_say_the_same_with_the_same_parameters() -> None:
         assert entry["vi"] and entry["en"], key
 
 
+def test_every_template_can_be_read() -> None:
+    for name in _ENVIRONMENT.list_templates(extensions=["html"]):
+        _ENVIRONMENT.get_template(name)
+
+
 def test_no_template_holds_a_sentence() -> None:
     for file in (ROOT / "fleet_server/pages").rglob("*.html"):
         text = re.sub(r"\{% block (?:stream|html_class) %\}.*?\{% endblock %\}", "", file.read_text())
         bare = re.sub(r"\{[{%#].*?[}%#]\}|<[^>]*>", " ", text, flags=re.S)
         words = re.findall(r"[^\W\d_]{2,}", bare)
         assert set(words) <= {"DiemCau"}, f"{file}: {words}"
+
+
+def test_the_tests_that_the_security_guide_names_are_there() -> None:
+    guide = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_/]+/test_\w+\.py)`", guide))
+    assert len(named) > 20
+    assert not {name for name in named if not (ROOT / "tests" / name).is_file()}

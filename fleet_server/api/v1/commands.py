@@ -71,7 +71,9 @@ async def request_command(
     """Answers at once; follow it with `GET /commands/{id}`."""
     asked = Wish(wish.action, {**wish.params}, wish.reason, wish.override)
     origin = request.client.host if request.client else ""
-    row = await server.commands.request(site, device, asked, by=person.name, origin=origin, key=idempotency_key)
+    row = await server.commands.request(
+        site, device, asked, by=person.name, origin=origin, key=idempotency_key, user=person.user
+    )
     return await _command_out(server, row.id)
 
 
@@ -90,7 +92,7 @@ async def get_command(id: Identifier, server: TheServer) -> CommandOut:
 async def approve(id: Identifier, server: TheServer, person: ThePerson) -> CommandOut:
     """By another person than the one who asked; then the command is sent."""
     await _command_out(server, id)
-    await server.commands.approve(id, person.name)
+    await server.commands.approve(id, person.name, person.user)
     return await _command_out(server, id)
 
 

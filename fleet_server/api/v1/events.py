@@ -3,12 +3,15 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from fleet_server.api.access import ThePerson, needs
+from fleet_server.api.access import ThePerson, needs, person_of
 from fleet_server.api.context import TheServer
 from fleet_server.domain.access import Act
+from fleet_server.errors import FleetError
+from fleet_server.live.stream import Change
+from fleet_server.server import Server
 from wire.ids import SLUG
 
 router = APIRouter(tags=["events"])
@@ -23,6 +26,7 @@ _ALIVE_EVERY_S = 2.0
 async def events(
     server: TheServer,
     person: ThePerson,
+    request: Request,
     site: Annotated[str | None, Query(pattern=SLUG, description="Everything of one site, each report too")] = None,
     last_event_id: Annotated[str | None, Header(max_length=100)] = None,
 ) -> AsyncIterator[ServerSentEvent]:
@@ -33,11 +37,26 @@ async def events(
     happened since, or that the server was restarted: fetch everything anew.
     """
     async for change in server.stream.read(last_event_id, _ALIVE_EVERY_S):
+        if await person_of(request) != person:
+            return  # signed out, locked out, or of another role by now
         if change is None:
             yield ServerSentEvent(event="alive", data={})
-        elif change.site is not None and change.site not in server.fleet.entries and not person.is_everywhere:
+        elif not person.is_everywhere and not await _is_theirs(server, change):
             continue
         elif change.site == site or change.site is None or (site is None and change.kind != "report"):
             yield ServerSentEvent(
                 id=server.stream.id_of(change), event=change.kind, data={"site": change.site, **change.data}
             )
+
+
+async def _is_theirs(server: Server, change: Change) -> bool:
+    """Whether a change is of one of the sites that one sees; one without a site concerns all, but for sessions."""
+    if change.site is not None:
+        return change.site in server.fleet.entries
+    if change.kind != "session":
+        return True
+    try:
+        session = await server.sessions.find(str(change.data.get("id", "")))
+    except FleetError:
+        return False
+    return not server.fleet.entries.keys().isdisjoint(session.sites)

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from fleet_server.api.access import ThePerson, needs, open_to_all
 from fleet_server.api.context import Identifier, Site, TheServer
 from fleet_server.api.problems import problems
-from fleet_server.domain.access import Act
-from fleet_server.errors import NotFound
+from fleet_server.domain.access import Act, may
+from fleet_server.errors import Forbidden, NotFound
 from fleet_server.identities.desk import Claim, Given
 from fleet_server.identities.enrolments import short
 from fleet_server.store.identities import EnrolmentRow
@@ -110,6 +110,8 @@ class RevocationOut(BaseModel):
 )
 async def new_code(site: Site, wanted: CodeIn, server: TheServer, person: ThePerson) -> CodeOut:
     """128 bits, for one use within a day; earlier codes of the site that nobody has used are void."""
+    if wanted.put_out and not may(person, Act.ADMIT, site):
+        raise Forbidden("people.may_not", role=person.role)
     made = await server.identities.new_code(site, person.name, put_out=wanted.put_out)
     return CodeOut(
         id=made.enrolment.id, code=made.code, expires_at=made.enrolment.expires_at,

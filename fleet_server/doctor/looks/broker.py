@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 from cryptography import x509
 
-from fleet_server.broker.mosquitto import CONF, CRL
+from fleet_server.broker.mosquitto import CENTRE, CONF, CRL
 from fleet_server.config import Settings
 from fleet_server.doctor.finding import Finding, fail, ok, warn
 from fleet_server.store.database import Database
 
 _LEAST = {"max_queued_messages": 10_000, "max_packet_size": 70_000, "max_inflight_messages": 1_000}
-_MUST = {
-    "persistence": "true", "allow_anonymous": "false", "require_certificate": "true",
-    "use_identity_as_username": "true", "tls_version": "tlsv1.3", "retain_available": "true",
-}  # fmt: skip
+_MUST = {"persistence": "true", "allow_anonymous": "false", "acl_file": ""}
+"""For the broker as a whole; an empty value: whatever it says, it must say something."""
+_DOORS = {"tls_version": "tlsv1.3", "cafile": "", "require_certificate": "true", "use_identity_as_username": "true"}
+_OUTER = {"crlfile": "", "use_username_as_clientid": "true"}
+"""For every door but the server's own."""
 
 
 def look(settings: Settings, database: Database, now: datetime) -> Iterator[Finding]:
@@ -24,15 +26,18 @@ def look(settings: Settings, database: Database, now: datetime) -> Iterator[Find
         return
     file = settings.broker_folder / CONF
     try:
-        said = _said(file.read_text(encoding="utf-8"))
+        whole, *doors = _blocks(file.read_text(encoding="utf-8"))
     except OSError:
         yield fail("broker_not_configured", file=str(file))
         return
-    wrong = [f"{name} {value}" for name, value in _MUST.items() if set(said.get(name, [])) != {value}]
-    wrong += [
+    wrong = _missing(whole, _MUST) + [
         f"{name} {least}" for name, least in _LEAST.items()
-        if not all(value.isdigit() and (int(value) == 0 or int(value) >= least) for value in said.get(name, ["x"]))
+        if not (number := whole.get(name, "x")).isdigit() or 0 < int(number) < least
     ]  # fmt: skip
+    for door in doors:
+        wrong += _missing(door, _DOORS) + (
+            _missing(door, _OUTER) if Path(door.get("cafile", "")).name != CENTRE else []
+        )
     if wrong:
         yield fail("broker_settings", file=str(file), settings="; ".join(wrong))
     try:
@@ -49,10 +54,21 @@ def look(settings: Settings, database: Database, now: datetime) -> Iterator[Find
         yield ok("broker_well")
 
 
-def _said(text: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _blocks(text: str) -> list[dict[str, str]]:
+    """What is said for the broker as a whole, then for each of its listeners."""
+    found: list[dict[str, str]] = [{}]
     for line in text.splitlines():
         name, _, value = line.strip().partition(" ")
-        if name and not name.startswith("#"):
-            found.setdefault(name, []).append(value.strip())
+        if not name or name.startswith("#"):
+            continue
+        if name == "listener":
+            found.append({})
+        found[-1][name] = value.strip()
     return found
+
+
+def _missing(said: dict[str, str], wanted: dict[str, str]) -> list[str]:
+    return [
+        f"{name} {value or '…'}" for name, value in wanted.items()
+        if not said.get(name) or (value and said[name] != value)
+    ]  # fmt: skip

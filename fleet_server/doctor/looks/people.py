@@ -14,7 +14,9 @@ from fleet_server.store.people import all_users
 def look(settings: Settings, database: Database, now: datetime) -> Iterator[Finding]:
     """Users and the audit's chain."""
     users = [user for user in database.read_now(all_users) if user.disabled_at is None]
-    if not any(user.role is Role.ADMINISTRATOR and (user.password or user.subject) for user in users):
+    if not any(
+        user.role is Role.ADMINISTRATOR and not user.sites and (user.password or user.subject) for user in users
+    ):
         yield fail("no_administrator")
     if not settings.second_factor:
         yield warn("second_factor_off")

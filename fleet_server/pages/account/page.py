@@ -56,7 +56,7 @@ async def change_password(request: Request, server: TheServer, person: ThePerson
     try:
         if new != again:
             raise Invalid("people.passwords_differ")
-        await server.people.change_password(person, old, new, whole_of(request, server))
+        await server.sign_ins.change_password(person, old, new, whole_of(request, server))
     except FleetError as error:
         status = 422 if error.status == 401 else error.status
         return _page(request, server, person, translate(lang, f"errors.{error.key}", **error.params), status)

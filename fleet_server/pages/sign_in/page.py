@@ -104,8 +104,13 @@ async def from_provider(
     code: Annotated[str, Query(max_length=2_000)] = "",
 ) -> Response:  # fmt: skip
     """Back from there, with a code or without."""
-    vouched = await _provider(server).end(state, state_of(request, server), code)
-    return onward(server, await server.sign_ins.by_provider(vouched, _origin(request)), vouched.wanted)
+    try:
+        vouched = await _provider(server).end(state, state_of(request, server), code)
+        signed_in = await server.sign_ins.by_provider(vouched, _origin(request))
+    except FleetError as error:
+        await server.audit.record("?", "sign_in", "refused", origin=_origin(request), why=error.key)
+        raise
+    return onward(server, signed_in, vouched.wanted)
 
 
 @router.post("/sign-out", dependencies=[needs(Act.OWN)])

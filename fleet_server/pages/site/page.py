@@ -72,7 +72,7 @@ async def act(
     key = form.get("key", [""])[0][:200] or None
     origin = request.client.host if request.client else ""
     try:
-        await server.commands.request(site, device, wish, by=person.name, origin=origin, key=key)
+        await server.commands.request(site, device, wish, by=person.name, origin=origin, key=key, user=person.user)
     except FleetError as error:
         problem = translate(lang, f"errors.{error.key}", **error.params)
         return render(request, "site/confirm.html", error.status, **values, **wanted, problem=problem)
@@ -84,7 +84,7 @@ async def approve(site: Site, id: Identifier, server: TheServer, person: ThePers
     """The second yes."""
     if (await server.commands.find(id)).site != site:
         raise NotFound("commands.not_found", command=id)
-    await server.commands.approve(id, person.name)
+    await server.commands.approve(id, person.name, person.user)
     return RedirectResponse(f"/sites/{site}#commands", 303)
 
 

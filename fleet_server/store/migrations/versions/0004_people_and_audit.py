@@ -80,3 +80,5 @@ def upgrade() -> None:
         sa.Column("by", sa.String(120), nullable=False),
     )
     op.add_column("commands", sa.Column("approval", sa.String(120)))
+    op.add_column("commands", sa.Column("asked_by_user", sa.String(36)))
+    op.add_column("commands", sa.Column("override", sa.Boolean(), nullable=False, server_default=sa.false()))
