@@ -343,8 +343,7 @@ def test_a_stranger_cannot_acknowledge_the_log(room: Obeying, key: SigningKey | 
     assert room.centre.batch.entries[0] == batch.entries[0], "nothing of the log is forgotten"
 
 
-# The moment in an acknowledgement of another log, which a new store's numbers do not
-# belong to, is taken for the time: `ClockTrust.answered` is asked before anybody looks at `log_id`.
+# The numbers of another log say nothing of when this one's entries were made.
 def test_an_acknowledgement_of_another_log_does_not_say_what_time_it_is(room: Obeying) -> None:
     room.centre.answers = False
     room.start()
@@ -360,8 +359,7 @@ def test_an_acknowledgement_of_another_log_does_not_say_what_time_it_is(room: Ob
     assert asked.id not in room.centre.steps, "it was to wait until the clock is measured"
 
 
-# An entry of an earlier life that is said again counts as asked now, though its
-# answer may have been signed hours ago; only an entry of this life was certainly made before its answer.
+# The answer to an entry of an earlier life may have been signed hours ago; to one of this life it was not.
 def test_an_acknowledgement_from_an_earlier_life_does_not_say_what_time_it_is(room: Obeying) -> None:
     store = Store(room.room.folder)
     kept = RoomLog(store, SystemClock())

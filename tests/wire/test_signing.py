@@ -61,8 +61,7 @@ def test_what_is_too_large_is_refused_whoever_has_signed_it(size: int) -> None:
     assert refusal_of(Told.CONFIG, b"x" * size) is TooLarge
 
 
-# Base64 is read leniently. The four spare bits in its last sign, and `+` and `/` for `-` and
-# `_`, give the same signature, so that 17 changed messages are let in here.
+# Base64 that is read leniently has many forms of one signature: spare bits at its end, `+` and `/` for `-` and `_`.
 def test_a_message_with_any_one_byte_changed_is_refused() -> None:
     assert [other for other in _with_one_byte_changed(SIGNED) if refusal_of(Told.COMMAND, other) is None] == []
 
@@ -157,8 +156,7 @@ def test_a_key_that_is_nearly_one_cannot_be_pinned(public: str) -> None:
         PinnedKeys([public])
 
 
-# `$` holds before a last line feed too, so that a configuration may carry a key which the
-# room keeps and cannot pin: `Admission` then raises at every start of the agent (edge_agent/admission.py:32).
+# `$` would hold before a last line feed too: a room would keep a key that it can never pin, and not start again.
 @pytest.mark.parametrize("end", ["", "\n"], ids=["exact", "line feed"])
 def test_a_key_that_a_configuration_may_carry_can_be_pinned(end: str) -> None:
     public = PUBLIC[0] + end
