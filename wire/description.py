@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from wire.units import Unit
 
 Role = Literal["pc", "camera", "mixer", "audio", "display", "light", "line", "decoder", "storage", "ups", "relay"]
-Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_.]{0,63}\Z")]
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_.]{0,63}$(?!\n)")]
 Label = Annotated[str, Meta(min_length=1, max_length=200)]
 ReadingType = Literal["number", "bool", "text", "choice"]
 

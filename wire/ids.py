@@ -10,7 +10,7 @@ from msgspec import Meta
 SLUG = r"^[a-z0-9][a-z0-9-]{0,63}$"
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
-_WHOLE_SLUG, _WHOLE_UUID = (f"{pattern[:-1]}\\Z" for pattern in (SLUG, UUID))
+_WHOLE_SLUG, _WHOLE_UUID = (f"{pattern}(?!\n)" for pattern in (SLUG, UUID))
 """`$` alone would let a line's end pass at the end, where Python reads the pattern."""
 
 SiteId = Annotated[str, Meta(pattern=_WHOLE_SLUG)]

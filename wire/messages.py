@@ -12,13 +12,13 @@ from wire.topics import Kind, Said, Told
 Moment = Annotated[datetime, Meta(tz=True)]
 Short = Annotated[str, Meta(max_length=120)]
 Long = Annotated[str, Meta(max_length=500)]
-Revision = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
+Revision = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$(?!\n)")]
 Seconds = Annotated[float, Meta(ge=0, le=4e9)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Value = Annotated[float, Meta(ge=-1e18, le=1e18)] | bool | Long | None
 Params = Annotated[dict[Name, Value], Meta(max_length=16)]
 
-PublicKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=\Z")]
+PublicKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=$(?!\n)")]
 """32 bytes in base64."""
 
 Pem = Annotated[str, Meta(max_length=16_000)]
@@ -198,7 +198,7 @@ class Command(Struct, frozen=True):
 class Secret(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Stands for a password: what the room itself keeps under this name, or what the centre has sealed to the room."""
 
-    secret: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
+    secret: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$(?!\n)")]
     sealed: Annotated[str, Meta(max_length=2_000)] = ""
     """A sealed box (libsodium) in base64 that only this room's machine can open: the name, a line's end, the value."""
 

@@ -123,6 +123,7 @@ def test_nothing_is_lost_or_doubled_when_every_part_is_killed_at_random(
     print(f"{len(asked)} commands, {_KILLS} kills")
     for command in asked:
         fleet.wait_for_command(command, FINAL, within_s=150)
+    wait_for(lambda: _open(tmp_path / "server" / "fleet.db") == 0, 150, "a command has no end")
     store = tmp_path / "rooms" / "38-1" / "room.db"
     wait_for(lambda: _waiting(store) == 0, 90, "the room's log was never acknowledged to its end")
     agent.terminate()  # so that nothing more happens between the looks at both ends
@@ -136,6 +137,11 @@ def test_nothing_is_lost_or_doubled_when_every_part_is_killed_at_random(
 def _waiting(store: Path) -> int:
     with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as db:
         return int(db.execute("SELECT count(*) FROM log").fetchone()[0])
+
+
+def _open(fleet_db: Path) -> int:
+    with sqlite3.connect(f"file:{fleet_db}?mode=ro", uri=True) as db:
+        return sum(row[0] not in FINAL for row in db.execute("SELECT state FROM commands"))
 
 
 def _check_log(store: Path, fleet_db: Path) -> None:
@@ -157,7 +163,9 @@ def _check_commands(fleet_db: Path, asked: list[str], executed: list[str]) -> No
     with sqlite3.connect(f"file:{fleet_db}?mode=ro", uri=True) as db:
         states = dict(db.execute("SELECT id, state FROM commands"))
         started = Counter(row[0] for row in db.execute("SELECT command FROM command_steps WHERE detail = 'started'"))
-    assert len(asked) == len(set(asked)) == len(states) >= 8, "no commands flowed"
+    assert len(asked) == len(set(asked)) >= 4, "no commands flowed"
+    unheard = states.keys() - set(asked)  # taken by the server, whose answer was lost as the test ended
+    assert set(asked) <= states.keys() and len(unheard) <= _ASKERS
     assert set(states.values()) <= FINAL
     assert all(count == 1 for count in started.values()), "a command was started twice"
     succeeded = sum(state == "succeeded" for state in states.values())

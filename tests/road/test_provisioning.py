@@ -492,7 +492,7 @@ def test_a_secret_comes_from_the_rooms_own_folder_and_from_nowhere_else(
     for number, name in enumerate(("../outside", "/etc/hostname", "..", ".", "a/../../outside", "", "A")):
         device = DesiredDevice("decoder-8", "decoder", "probe", here | {"make": Secret(name)}, poll_s=1.0)
         centre.configure(device)
-        wait_for(lambda number=number: agent.unreadable == number + 1, 10, f"{name!r} was taken")  # type: ignore[misc]
+        wait_for(lambda number=number: agent.admission.refused.total() == number + 1, 10, f"{name!r} was taken")  # type: ignore[misc]
     assert "decoder-8" not in centre.states() and centre.states()["decoder-9"] == "ok", "what was in force is in force"
     assert "Not for you" not in str(centre.about)
 
@@ -516,5 +516,5 @@ def test_noise_in_the_place_of_a_configuration_changes_nothing(room: RoomUnderTe
     noises = (b"", b"{}", b"\xff" * 100, b"[" * 5_000, b'{"schema": 1, "revision": "x", "interval_s": 15}')
     for number, noise in enumerate(noises):
         centre.say(Told.CONFIG, noise)
-        wait_for(lambda number=number: agent.unreadable == number + 1, 10)  # type: ignore[misc]
+        wait_for(lambda number=number: agent.admission.refused.total() == number + 1, 10)  # type: ignore[misc]
     assert centre.states()["decoder-9"] == "ok"
