@@ -1,5 +1,6 @@
 """What people may ask of identities: let a machine in, put it out; and what a machine may ask: its certificate."""
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Callable
@@ -66,6 +67,7 @@ class IdentityDesk:
         self.authority = authority
         self.valid_until: dict[str, datetime] = {}
         self.sealing_keys: dict[str, str] = {}
+        self._issuing = asyncio.Lock()
         self.doors = Doors(database, authority, settings, clock, broker, lambda site: site in self.valid_until)
 
     async def load(self) -> None:
@@ -129,9 +131,10 @@ class IdentityDesk:
                 identities.add_certificate(db, made)
                 return True
 
-            if row.site in self.valid_until:
-                self.doors.changing_hands.add(row.site)
-            decided = await self._database.write(change)
+            async with self._issuing:
+                decided = await self._database.write(change)
+                if decided and row.site in self.valid_until:
+                    self.doors.changing_hands.add(row.site)
         else:
             decided = not accept and await self._database.write(lambda db: identities.decide(db, id, False, by, now))
         if not decided:
@@ -183,9 +186,10 @@ class IdentityDesk:
         if not reason.strip():
             raise Invalid("identities.no_reason")
         now = self._clock.now()
-        count = await self._database.write(lambda db: identities.revoke(db, site, by, reason.strip(), now))
+        async with self._issuing:
+            count = await self._database.write(lambda db: identities.revoke(db, site, by, reason.strip(), now))
+            await self.load()
         log.info("identity_revoked site=%s certificates=%d by=%s", site, count, by)
-        await self.load()
         await self.doors.publish()
         self.doors.put_out(site)
         async with self._fleet.lock:
@@ -219,31 +223,38 @@ class IdentityDesk:
                 failing = True
 
     async def _renew(self, site: str, renewal: Renewal) -> None:
+        async with self._issuing:  # whoever is put out meanwhile gets no certificate that outlives it
+            found = await self._renewed(site, renewal)
+        self._link.say(
+            Certificate(
+                site, renewal.id, self._clock.now(), found.pem, found.authority, found.issued_at + RENEW_AFTER,
+                self.authority.trusted_by_rooms,
+            )
+        )  # fmt: skip
+
+    async def _renewed(self, site: str, renewal: Renewal) -> CertificateRow:
+        """The certificate that answers this renewal, a new one or that of before. Raises Conflict, Invalid."""
         now = self._clock.now()
         if site in self.doors.changing_hands or site not in self.valid_until or self.valid_until[site] <= now:
             raise Conflict("identities.none_valid", site=site)
         found = await self._database.read(lambda db: identities.find_certificate(db, renewal.id))
-        if found is not None and found.site != site:
-            raise Conflict("identities.none_valid", site=site)
-        if found is None:
-            since = now - timedelta(days=1)
-            if await self._database.read(lambda db: identities.issued_since(db, site, since)) >= _MOST_A_DAY:
-                raise Conflict("identities.too_many", site=site)
-            found = made = self._issue(site, renewal.request, renewal.id)
+        if found is not None:
+            if found.site != site or found.revoked_at is not None:
+                raise Conflict("identities.none_valid", site=site)
+            return found
+        since = now - timedelta(days=1)
+        if await self._database.read(lambda db: identities.issued_since(db, site, since)) >= _MOST_A_DAY:
+            raise Conflict("identities.too_many", site=site)
+        made = self._issue(site, renewal.request, renewal.id)
 
-            def change(db: Connection) -> None:
-                identities.add_certificate(db, made)
-                identities.forget_old(db, now - _KEEP_OLD)
+        def change(db: Connection) -> None:
+            identities.add_certificate(db, made)
+            identities.forget_old(db, now - _KEEP_OLD)
 
-            await self._database.write(change)
-            self.valid_until = {**self.valid_until, site: made.not_after}
-            log.info("certificate_issued site=%s serial=%s", site, made.serial)
-        self._link.say(
-            Certificate(
-                site, renewal.id, now, found.pem, found.authority, found.issued_at + RENEW_AFTER,
-                self.authority.trusted_by_rooms,
-            )
-        )  # fmt: skip
+        await self._database.write(change)
+        self.valid_until = {**self.valid_until, site: made.not_after}
+        log.info("certificate_issued site=%s serial=%s", site, made.serial)
+        return made
 
     def _issue(self, site: str, request: str, asked: str) -> CertificateRow:
         """A certificate that names the site, whatever the request says. Raises Invalid."""

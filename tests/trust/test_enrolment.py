@@ -359,7 +359,11 @@ def test_a_machine_waits_on_when_the_server_is_started_again(processes: Processe
     fleet = GuardedFleet(processes, tmp_path / "server")
     fleet.start()
     try:
-        machine = fleet.enrolling(home, fleet.new_code("38-1"))
+        waits, pool = threading.Event(), ThreadPoolExecutor(1)
+        code = fleet.new_code("38-1")
+        machine = pool.submit(enrol, home / FOLDER, fleet.centre(), code, lambda *_: waits.set(), 60.0)
+        pool.shutdown(wait=False)
+        assert waits.wait(10)
         waiting = fleet.claimed("38-1")
         fleet.kill()
         wait_for(lambda: machine.done() or not fleet.health(), 5)
