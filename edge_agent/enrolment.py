@@ -104,6 +104,8 @@ class Centre:
             connection.request(method, path, msgspec.json.encode(body) if body is not None else None, headers)
             answer = connection.getresponse()
             said = answer.read(_MAX_BYTES + 1)
+            if answer.length and len(said) <= _MAX_BYTES:
+                raise http.client.IncompleteRead(said)
         except (OSError, http.client.HTTPException) as error:
             raise CentreAway(f"{self._host}: does not answer ({type(error).__name__}: {error})") from error
         finally:

@@ -31,7 +31,7 @@ from demo.room_toml import room_toml
 from edge_agent.config import DeviceConfig, RoomConfig
 from edge_agent.enrol_cli import short
 from edge_agent.enrolment import Centre, enrol
-from edge_agent.errors import EnrolmentFailed, NotEnrolled
+from edge_agent.errors import CentreAway, EnrolmentFailed, NotEnrolled
 from edge_agent.identity import FOLDER, IdentityKeeper
 from fleet_server.authority.certificates import issue, new_authority, new_key, pem_of
 from fleet_server.authority.files import SERVICE_LIVES
@@ -551,6 +551,14 @@ def test_an_answer_without_end_is_not_read_to_its_end(home: Path, tmp_path: Path
         with pytest.raises(EnrolmentFailed, match="refuses"):
             enrol(home / FOLDER, Centre(address, None), "A" * 26, lambda *_: None)
         wait_for(lambda: len(told) == 2, 10, "all of it was read")  # the question, and that the caller has hung up
+
+
+def test_an_answer_that_is_cut_short_is_no_answer(tmp_path: Path) -> None:
+    """A server that is started again leaves some half said; the machine that waits must ask once more."""
+    for said in (b"", b'{"state":'):
+        answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 60\r\n\r\n" + said
+        with an_impostor(tmp_path / "short", answer) as (address, _), pytest.raises(CentreAway):
+            Centre(address, None).ask("GET", "/api/v1/health", dict)
 
 
 def test_an_answer_that_drips_is_not_awaited_for_ever(home: Path, tmp_path: Path) -> None:
