@@ -71,6 +71,8 @@ class MutatingProxy:
         with suppress(OSError):
             while True:
                 found, address = self._near.recvfrom(65_535)
+                if address is None:
+                    break  # closed
                 asker[:] = [address]
                 far.send(found)
         far.close()
