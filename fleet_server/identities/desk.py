@@ -190,8 +190,10 @@ class IdentityDesk:
             count = await self._database.write(lambda db: identities.revoke(db, site, by, reason.strip(), now))
             await self.load()
         log.info("identity_revoked site=%s certificates=%d by=%s", site, count, by)
-        await self.doors.publish()
-        self.doors.put_out(site)
+        try:
+            await self.doors.publish()
+        finally:  # also where the lists cannot be written: what it has now is taken away
+            self.doors.put_out(site)
         async with self._fleet.lock:
             entry = self._fleet.entries[site]
             absent = self._fleet.judged(entry, replace(entry.room, present=False))
