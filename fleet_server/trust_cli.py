@@ -4,6 +4,7 @@ import argparse
 import html
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from threading import Event
 from typing import TypeVar
 
@@ -30,11 +31,8 @@ _BY = "diemcau-server enrol"
 def enrol(settings: Settings, given: argparse.Namespace) -> int:
     """Print a code, its QR code and the command to type; with --sheet write them for the printer."""
     clock = SystemClock()
-    database = Database(settings.database)
-    try:
+    with closing(Database(settings.database)) as database:
         made = database.write_now(lambda db: new_code(db, given.site, _BY, clock))
-    finally:
-        database.close()
     fingerprint = _web_fingerprint(settings)
     command = command_of(settings.public_url, made.code, fingerprint)
     print(translate(given.lang, "enrol.printed", site=given.site, code=made.code, until=made.enrolment.expires_at))
@@ -89,11 +87,8 @@ def signer(settings: Settings, given: argparse.Namespace) -> int:
 
 
 def _ask(settings: Settings, question: Callable[[Connection], T]) -> T:
-    database = Database(settings.database)
-    try:
+    with closing(Database(settings.database)) as database:
         return database.read_now(question)
-    finally:
-        database.close()
 
 
 def _write_lists(settings: Settings, files: AuthorityFiles) -> None:

@@ -78,12 +78,17 @@ def demand_of(route: BaseRoute) -> Needs | Open:
 async def person_of(request: Request) -> Person | None:
     """Who asks; None for nobody that we know."""
     server: Server = request.app.state.server
-    origin = request.client.host if request.client else ""
+    origin = origin_of(request)
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return await server.known.by_token(token[:200], origin)
     key = request.cookies.get(cookie_name(server), "")[:200]
     return await server.known.by_cookie(key, origin) if key else None
+
+
+def origin_of(request: Request) -> str:
+    """The address that a request came from."""
+    return request.client.host if request.client else ""
 
 
 def cookie_name(server: Server) -> str:

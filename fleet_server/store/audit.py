@@ -67,6 +67,11 @@ def newest(db: Connection, most: int, before: int | None = None) -> list[AuditRo
     return [_row(row) for row in db.execute(question)]
 
 
+def has(db: Connection, hash: str) -> bool:
+    """Whether a row has this hash."""
+    return db.execute(select(audit.c.n).where(audit.c.hash == hash)).first() is not None
+
+
 class Verified(Struct, frozen=True):
     """What the chain says."""
 

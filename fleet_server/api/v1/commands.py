@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from fleet_server.api.access import ThePerson, needs
+from fleet_server.api.access import ThePerson, needs, origin_of
 from fleet_server.api.context import Device, IdempotencyKey, Identifier, Site, TheServer
 from fleet_server.api.problems import problems
 from fleet_server.commands.desk import Wish
@@ -70,7 +70,7 @@ async def request_command(
 ) -> CommandOut:  # fmt: skip
     """Answers at once; follow it with `GET /commands/{id}`."""
     asked = Wish(wish.action, {**wish.params}, wish.reason, wish.override)
-    origin = request.client.host if request.client else ""
+    origin = origin_of(request)
     row = await server.commands.request(
         site, device, asked, by=person.name, origin=origin, key=idempotency_key, user=person.user
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Request
 from pydantic import BaseModel, Field
 
-from fleet_server.api.access import ThePerson, needs, open_to_all
+from fleet_server.api.access import ThePerson, needs, open_to_all, origin_of
 from fleet_server.api.context import Identifier, Site, TheServer
 from fleet_server.api.problems import problems
 from fleet_server.domain.access import Act, may
@@ -134,7 +134,7 @@ async def enrolments(server: TheServer) -> list[EnrolmentOut]:
 )
 async def claim(wanted: ClaimIn, server: TheServer, request: Request) -> ClaimOut:
     """For machines. The first to bring a code has it; a second one is told that there is no such code."""
-    origin = request.client.host if request.client else ""
+    origin = origin_of(request)
     brought = Claim(wanted.code, wanted.request, wanted.sealing_key, wanted.machine)
     row, token = await server.identities.claim(brought, origin)
     await server.audit.record(

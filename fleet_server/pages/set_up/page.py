@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
-from fleet_server.api.access import open_to_all
+from fleet_server.api.access import open_to_all, origin_of
 from fleet_server.api.context import TheServer
 from fleet_server.api.language import Language
 from fleet_server.errors import FleetError, Invalid
@@ -31,7 +31,7 @@ async def set_up(request: Request, server: TheServer, lang: Language) -> Respons
     try:
         if password != form.get("again", [""])[0]:
             raise Invalid("people.passwords_differ")
-        found = await server.sign_ins.set_up(key, password, request.client.host if request.client else "")
+        found = await server.sign_ins.set_up(key, password, origin_of(request))
     except FleetError as error:
         problem = translate(lang, f"errors.{error.key}", **error.params)
         return render(request, "set_up/page.html", error.status, problem=problem, key=key)

@@ -7,7 +7,7 @@ import segno
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from fleet_server.api.access import needs, open_to_all
+from fleet_server.api.access import needs, open_to_all, origin_of
 from fleet_server.api.context import TheServer
 from fleet_server.api.language import Language
 from fleet_server.domain.access import Act
@@ -39,7 +39,7 @@ async def sign_in(request: Request, server: TheServer, lang: Language) -> Respon
     login, wanted = one(form, "login", 64), safe(one(form, "next", 500))
     try:
         found = await server.sign_ins.sign_in(
-            login, form.get("password", [""])[0][:1_000], browser_of(request, server), _origin(request)
+            login, form.get("password", [""])[0][:1_000], browser_of(request, server), origin_of(request)
         )
     except FleetError as error:
         problem = translate(lang, f"errors.{error.key}", **error.params)
@@ -63,7 +63,7 @@ async def give_code(request: Request, server: TheServer, lang: Language) -> Resp
     form = await form_of(request)
     wanted = safe(one(form, "next", 500))
     try:
-        found = await server.sign_ins.give_code(half_of(request, server), one(form, "code", 12), _origin(request))
+        found = await server.sign_ins.give_code(half_of(request, server), one(form, "code", 12), origin_of(request))
     except FleetError as error:
         problem = translate(lang, f"errors.{error.key}", **error.params)
         return render(request, "sign_in/code.html", error.status, wanted=wanted, problem=problem)
@@ -83,7 +83,7 @@ async def set_second_factor(request: Request, server: TheServer, lang: Language)
     form = await form_of(request)
     secret, wanted, half = one(form, "secret", 64), safe(one(form, "next", 500)), half_of(request, server)
     try:
-        found = await server.sign_ins.set_totp(half, secret, one(form, "code", 12), _origin(request))
+        found = await server.sign_ins.set_totp(half, secret, one(form, "code", 12), origin_of(request))
     except FleetError as error:
         user, secret = server.sign_ins.begin_totp(half)
         problem = translate(lang, f"errors.{error.key}", **error.params)
@@ -106,9 +106,9 @@ async def from_provider(
     """Back from there, with a code or without."""
     try:
         vouched = await _provider(server).end(state, state_of(request, server), code)
-        signed_in = await server.sign_ins.by_provider(vouched, _origin(request))
+        signed_in = await server.sign_ins.by_provider(vouched, origin_of(request))
     except FleetError as error:
-        await server.audit.record("?", "sign_in", "refused", origin=_origin(request), why=error.key)
+        await server.audit.record("?", "sign_in", "refused", origin=origin_of(request), why=error.key)
         raise
     return onward(server, signed_in, vouched.wanted)
 
@@ -131,7 +131,3 @@ def _provider(server: Server) -> Provider:
     if server.provider is None:
         raise NotFound("people.no_provider")
     return server.provider
-
-
-def _origin(request: Request) -> str:
-    return request.client.host if request.client else ""

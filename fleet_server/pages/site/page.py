@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from fleet_server.api.access import ThePerson, needs
+from fleet_server.api.access import ThePerson, needs, origin_of
 from fleet_server.api.context import Device, Identifier, Site, TheServer
 from fleet_server.api.language import Language, language_of
 from fleet_server.commands.desk import Wish
@@ -70,7 +70,7 @@ async def act(
         "override" in form,
     )
     key = form.get("key", [""])[0][:200] or None
-    origin = request.client.host if request.client else ""
+    origin = origin_of(request)
     try:
         await server.commands.request(site, device, wish, by=person.name, origin=origin, key=key, user=person.user)
     except FleetError as error:
