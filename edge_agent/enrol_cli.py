@@ -9,8 +9,7 @@ from edge_agent.enrolment import Centre, enrol
 from edge_agent.errors import EnrolmentFailed
 from edge_agent.identity import FOLDER
 from edge_agent.texts import translate
-
-_SHORT = 16
+from wire.identity import short
 
 
 def enrol_and_print(config: Path, server: str, code: str, fingerprint: str | None, lang: str) -> int:
@@ -31,11 +30,6 @@ def enrol_and_print(config: Path, server: str, code: str, fingerprint: str | Non
     _give_to_owner(home)
     print(translate(lang, "enrol.done", site=identity.site))
     return 0
-
-
-def short(fingerprint: str) -> str:
-    """The beginning of a fingerprint, as people compare it: 64 bits in groups of four."""
-    return "-".join(fingerprint[start : start + 4] for start in range(0, _SHORT, 4))
 
 
 def _give_to_owner(home: Path) -> None:

@@ -6,7 +6,6 @@ redirect is followed, and every answer is bounded in size and time.
 
 import base64
 import http.client
-import ipaddress
 import platform
 import socket
 import ssl
@@ -28,6 +27,7 @@ from nacl.public import PrivateKey
 from edge_agent.certificate_request import key_fingerprint, new_request
 from edge_agent.errors import CentreAway, EnrolmentFailed, StoreBroken
 from edge_agent.identity import SEALING, Identity, save_new, write_private
+from wire.identity import is_loopback
 from wire.ids import Uuid, uuid7
 from wire.messages import Moment, Pem, PublicKey, Short
 
@@ -70,7 +70,7 @@ class Centre:
         host = parts.hostname or ""
         if parts.scheme not in ("http", "https") or not host:
             raise EnrolmentFailed(f"{url}: is no address of a server; it looks like https://diemcau.example.vn:8443")
-        if parts.scheme == "http" and not _is_loopback(host):
+        if parts.scheme == "http" and not is_loopback(host):
             raise EnrolmentFailed(f"{url}: a server on another machine is reached by https only")
         self._host, self._is_tls = host, parts.scheme == "https"
         self._port = parts.port or (443 if self._is_tls else 80)
@@ -201,7 +201,7 @@ def _identity_of(given: Given, pair: str, key_file: Path) -> Identity:
         identity = msgspec.convert(fields | {"pair": kept}, Identity)
     except (ValueError, msgspec.MsgspecError) as error:
         raise EnrolmentFailed(f"the centre gave an identity that cannot be used ({error})") from error
-    if not ours or (not given.broker_tls and not _is_loopback(given.broker_host)):
+    if not ours or (not given.broker_tls and not is_loopback(given.broker_host)):
         raise EnrolmentFailed("the centre gave an identity that is not for this machine's key, or is not safe")
     return identity
 
@@ -216,10 +216,3 @@ def _detail(said: bytes) -> str:
         return str(msgspec.json.decode(said)["detail"])[:300]
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError):
         return repr(said[:100])
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

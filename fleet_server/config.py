@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from fleet_server.domain.access import Role
 from fleet_server.errors import WrongSettings
+from wire.identity import is_loopback
 from wire.probe import LONGEST_S
 
 
@@ -121,7 +122,7 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
     if not loopback and not web_tls:
         raise WrongSettings("settings.web_needs_tls", host=listen)
     broker_tls = env.get("DIEMCAU_BROKER_TLS", "") not in ("", "0")
-    if not broker_tls and not _is_loopback(broker_host or "127.0.0.1"):
+    if not broker_tls and not is_loopback(broker_host or "127.0.0.1"):
         raise WrongSettings("settings.broker_needs_tls", host=broker_host)
     files, signer = env.get("DIEMCAU_BROKER_FILES"), env.get("DIEMCAU_SIGNER")
     return Settings(
@@ -153,19 +154,12 @@ def _provider(env: Mapping[str, str]) -> IdentityProvider | None:
     roles = {value.strip(): role.strip() for value, _, role in pairs} or {str(role): str(role) for role in Role}
     if unknown := sorted(set(roles.values()) - {str(role) for role in Role}):
         raise WrongSettings("settings.unknown_role", roles=", ".join(unknown))
-    if not issuer.startswith("https://") and not _is_loopback(urlsplit(issuer).hostname or ""):
+    if not issuer.startswith("https://") and not is_loopback(urlsplit(issuer).hostname or ""):
         raise WrongSettings("settings.provider_needs_https", issuer=issuer)
     return IdentityProvider(
         issuer, client, secret, env.get("DIEMCAU_OIDC_ROLE_CLAIM", "roles"), roles,
         env.get("DIEMCAU_OIDC_SITES_CLAIM", "sites"),
     )  # fmt: skip
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -16,12 +16,13 @@ from fleet_server.broker import mosquitto
 from fleet_server.config import Settings
 from fleet_server.errors import Conflict
 from fleet_server.identities.doors import revoked_text
-from fleet_server.identities.enrolments import NewCode, command_of, new_code, short
+from fleet_server.identities.enrolments import NewCode, command_of, new_code
 from fleet_server.signing import keys as key_files
 from fleet_server.signing.process import serve_signatures
 from fleet_server.store.database import Database
 from fleet_server.store.identities import sites_behind
 from fleet_server.texts import translate
+from wire.identity import short
 from wire.times import SystemClock
 
 T = TypeVar("T")

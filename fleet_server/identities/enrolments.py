@@ -50,11 +50,6 @@ def hash_of_code(code: str) -> str:
     return hash_of("".join(code.split()).replace("-", "").upper())
 
 
-def short(fingerprint: str) -> str:
-    """The beginning of a fingerprint, as people compare it: 64 bits in groups."""
-    return "-".join(fingerprint[start : start + _GROUP] for start in range(0, 16, _GROUP))
-
-
 def command_of(public_url: str | None, code: str, fingerprint: str | None) -> str:
     """What is typed at the machine."""
     parts = ["diemcau-agent enrol --config /etc/diemcau/room.toml", f"--server {public_url or 'https://…'}"]

@@ -29,7 +29,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from demo.processes import Processes
 from demo.room_toml import room_toml
 from edge_agent.config import DeviceConfig, RoomConfig
-from edge_agent.enrol_cli import short
 from edge_agent.enrolment import Centre, enrol
 from edge_agent.errors import CentreAway, EnrolmentFailed, NotEnrolled
 from edge_agent.identity import FOLDER, IdentityKeeper
@@ -40,6 +39,7 @@ from tests.counterparts.guarded import GuardedFleet, agent_cli
 from tests.counterparts.identity import PUBLIC
 from tests.counterparts.visitor import Visitor, identity_in, proof_in
 from tests.counterparts.waiting import wait_for
+from wire.identity import short
 from wire.ids import uuid7
 from wire.topics import Said, topic_of
 

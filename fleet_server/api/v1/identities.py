@@ -12,8 +12,8 @@ from fleet_server.api.problems import problems
 from fleet_server.domain.access import Act, may
 from fleet_server.errors import Forbidden, NotFound
 from fleet_server.identities.desk import Claim, Given
-from fleet_server.identities.enrolments import short
 from fleet_server.store.identities import EnrolmentRow
+from wire.identity import short
 
 router = APIRouter(tags=["identities"])
 

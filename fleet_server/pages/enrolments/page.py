@@ -11,11 +11,12 @@ from fleet_server.api.context import Identifier, Site, TheServer
 from fleet_server.api.language import Language
 from fleet_server.domain.access import Act, Person, may
 from fleet_server.errors import FleetError, NotFound
-from fleet_server.identities.enrolments import command_of, short
+from fleet_server.identities.enrolments import command_of
 from fleet_server.pages.form import form_of, one
 from fleet_server.pages.render import render
 from fleet_server.server import Server
 from fleet_server.texts import translate
+from wire.identity import short
 
 router = APIRouter()
 
