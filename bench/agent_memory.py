@@ -14,11 +14,12 @@ import psutil
 
 from bench.figure import Figure
 from demo.broker import start_any
-from demo.processes import Processes, free_port
+from demo.processes import Processes
 from demo.room import SimulatedRoom
 from demo.room_toml import room_toml
 from device_drivers.camera_usb.simulator import SimulatedUsbCamera
 from device_drivers.equipment import EquipmentLoop
+from device_drivers.loopback import free_port
 from edge_agent.config import DeviceConfig, RoomConfig
 from tests.counterparts.identity import give_identity
 from tests.counterparts.waiting import listening

@@ -15,8 +15,9 @@ import httpx
 
 from bench.figure import Figure, percentile
 from demo.broker import start_any
-from demo.processes import Processes, free_port
+from demo.processes import Processes
 from device_drivers.equipment import EquipmentLoop
+from device_drivers.loopback import free_port
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.identity import give_identity
 from tests.counterparts.room import RoomUnderTest

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 
 from bench.figure import Figure
-from demo.processes import free_port
+from device_drivers.loopback import free_port
 
 _AIM_S, _SITES, _WITHIN_S = 20, 160, 120
 

@@ -20,7 +20,8 @@ import httpx
 
 from bench.figure import Figure
 from demo.broker import mosquitto, start_mosquitto
-from demo.processes import Processes, free_port
+from demo.processes import Processes
+from device_drivers.loopback import free_port
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.spoken_room import about_of_room, report_of_room
 from tests.counterparts.waiting import listening, wait_for

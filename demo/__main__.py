@@ -23,9 +23,10 @@ from demo import this_machine
 from demo.broker import mosquitto, start_as_configured, start_embedded
 from demo.faults import FAULTS
 from demo.identities import Ask, admit, codes_for
-from demo.processes import Processes, free_port, wait_listening
+from demo.processes import Processes, wait_listening
 from demo.story import story_of
 from demo.surveys import stage_of, survey_of
+from device_drivers.loopback import free_port
 from fleet_server.signing.keys import write_secret
 
 _DATA = Path(__file__).parent / "data" / "thanh-hoa"

@@ -8,10 +8,8 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from random import SystemRandom
 
 _PR_SET_PDEATHSIG = 1
-_PORTS = range(20_000, 32_000)
 
 
 class Processes:
@@ -55,18 +53,6 @@ class Processes:
             if child.stdin is not None:
                 child.stdin.close()
         self._running.clear()
-
-
-def free_port() -> int:
-    """A port that nobody listens on now, outside the range from which the kernel gives ports away by itself."""
-    for port in SystemRandom().sample(_PORTS, 200):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise OSError("no free port between 20000 and 32000 on 127.0.0.1")
 
 
 def wait_listening(port: int, within_s: float) -> bool:

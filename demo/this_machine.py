@@ -9,8 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from demo.processes import Processes, free_port
+from demo.processes import Processes
 from demo.room_toml import room_toml
+from device_drivers.loopback import free_port
 from edge_agent.config import DeviceConfig, RoomConfig
 
 SITE = "this-machine"

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from device_drivers.driver import Sighting
+from device_drivers.loopback import free_port
 
 T = TypeVar("T")
 
@@ -71,8 +72,8 @@ class StreamEquipment(SimulatedEquipment):
     async def plug_in(self) -> None:
         """Start to listen."""
         if self._server is None:
+            self.port = self.port or free_port()
             self._server = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
 
     async def unplug(self) -> None:
         """Disappear: nobody listens, and every open connection breaks."""
@@ -137,11 +138,11 @@ class DatagramEquipment(SimulatedEquipment):
     async def plug_in(self) -> None:
         """Start to listen."""
         if self._line is None:
+            self.port = self.port or free_port()
             loop = asyncio.get_running_loop()
             self._line, _ = await loop.create_datagram_endpoint(
                 lambda: _Datagrams(self._hear), local_addr=("127.0.0.1", self.port)
             )
-            self.port = self._line.get_extra_info("sockname")[1]
 
     async def unplug(self) -> None:
         """Disappear: nobody listens."""

@@ -34,6 +34,7 @@ from wire.messages import Moment, Pem, PublicKey, Short
 _WITHIN_S = 15.0
 _MAX_BYTES = 65_536
 _ASK_EVERY_S = 2.0
+_CLAIM_TRIES = 3
 _PATH = "/api/v1/enrolments"
 T = TypeVar("T")
 
@@ -158,7 +159,7 @@ def enrol(
     try:
         public = base64.b64encode(bytes(sealing.public_key)).decode()
         wish = {"code": code, "request": request, "sealing_key": public, "machine": platform.node()[:120]}
-        claimed = centre.ask("POST", f"{_PATH}/claim", Claimed, wish)
+        claimed = _claimed(centre, wish)
         say("fingerprint", claimed.fingerprint)
         given = _answer(centre, claimed, within_s)
         identity = _identity_of(given, pair, key_file)
@@ -172,6 +173,16 @@ def enrol(
     except OSError as error:
         raise StoreBroken(f"{folder}: cannot be written ({error}); see disk and rights") from error
     return identity
+
+
+def _claimed(centre: Centre, wish: dict[str, str]) -> Claimed:
+    """What the centre says to the code. An answer that is lost is asked for again, with the same keys."""
+    for _ in range(_CLAIM_TRIES - 1):
+        try:
+            return centre.ask("POST", f"{_PATH}/claim", Claimed, wish)
+        except CentreAway:
+            time.sleep(_ASK_EVERY_S)
+    return centre.ask("POST", f"{_PATH}/claim", Claimed, wish)
 
 
 def _answer(centre: Centre, claimed: Claimed, within_s: float) -> Given:

@@ -17,7 +17,8 @@ from firmware_profiles.loader import blueprints, catalogue_of
 from firmware_profiles.schema import Blueprint
 from fleet_server.api.application import application
 from fleet_server.authority.files import AuthorityFiles
-from fleet_server.broker.mosquitto import SERVER_NAME
+from fleet_server.broker.mosquitto import LOG, SERVER_NAME
+from fleet_server.broker.refusals import STRANGER, Refusals
 from fleet_server.commands.deadlines import Deadlines
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.config import Settings
@@ -117,6 +118,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         SignInDesk(database, known, clock, settings, box, audit),
         Provider(settings.provider, _our_url(settings), clock) if settings.provider else None,
         audit,
+        Refusals(settings.broker_folder / LOG, partial(_record_refusals, audit)),
     )
     work: list[Callable[[], Awaitable[None]]] = [
         ingest.run,
@@ -128,6 +130,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         identities.run,
         identities.doors.keep_certificates,
         known.run,
+        lambda: server.refusals.run(clock),
         lambda: _tell_config(server),
         lambda: _notice_sites(server),
     ]
@@ -242,6 +245,16 @@ def _broker_of(settings: Settings, authority: AuthorityFiles) -> Broker:
         certificate, key = authority.service(SERVER_NAME, (), authority.centre)
         tls = Tls(authority.trusted_by_rooms, str(certificate), str(key))
     return Broker(settings.broker_host, settings.broker_port, SERVER_NAME, tls)
+
+
+async def _record_refusals(audit: AuditDesk, who: str, count: int) -> None:
+    """A burst at the broker has begun (0), or has ended."""
+    site = None if who in (STRANGER, SERVER_NAME) else who
+    said = {"count": count} if count else {}
+    try:
+        await audit.record("broker", "broker.refused", "refused", site=site, origin="", client=who, **said)
+    except SQLAlchemyError as error:
+        log.error("refusals_not_recorded client=%s count=%d error=%s", who, count, error)
 
 
 async def _notice_sites(server: Server) -> None:

@@ -51,7 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     enrol.add_argument("--sheet", type=Path, help="write a sheet to print (HTML)")
     broker = commands.add_parser("broker", help="the broker's files").add_subparsers(dest="act", required=True)
     config = broker.add_parser("config", help="write Mosquitto's configuration, access and revocation lists")
-    config.add_argument("--log-denied", action="store_true", help="log every refused publish; verbose")
+    config.add_argument(
+        "--count-refused", action=argparse.BooleanOptionalAction, default=True,
+        help="have the broker log what it refuses, for the server to count",
+    )  # fmt: skip
     config.add_argument("--listen", default="0.0.0.0", help="address of the door for rooms")
     for name, text in (("authority", "that issues rooms' certificates"), ("keys", "that sign what rooms are told")):
         group = commands.add_parser(name, help=text).add_subparsers(dest="act", required=True)

@@ -23,7 +23,8 @@ class IdentityProvider(Struct, frozen=True):
     role_claim: str = "roles"
     roles: dict[str, str] = {}
     """What the claim may hold -> the role here."""
-    sites_claim: str = "sites"
+    sites_claim: str = ""
+    """The claim that names a person's sites, `*` for all of them; where none is given everybody is everywhere."""
 
 
 class Settings(Struct, frozen=True):
@@ -158,7 +159,7 @@ def _provider(env: Mapping[str, str]) -> IdentityProvider | None:
         raise WrongSettings("settings.provider_needs_https", issuer=issuer)
     return IdentityProvider(
         issuer, client, secret, env.get("DIEMCAU_OIDC_ROLE_CLAIM", "roles"), roles,
-        env.get("DIEMCAU_OIDC_SITES_CLAIM", "sites"),
+        env.get("DIEMCAU_OIDC_SITES_CLAIM", ""),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from fleet_server.broker.refusals import Refusals
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.config import Settings
 from fleet_server.identities.desk import IdentityDesk
@@ -49,3 +50,4 @@ class Server(Struct, frozen=True):
     sign_ins: SignInDesk
     provider: Provider | None
     audit: AuditDesk
+    refusals: Refusals

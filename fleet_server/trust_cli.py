@@ -51,7 +51,7 @@ def broker(settings: Settings, given: argparse.Namespace) -> int:
     _write_lists(settings, AuthorityFiles(settings.authority_folder, SystemClock()))
     doors = mosquitto.Doors(
         port=settings.broker_of_rooms[1], host=given.listen, inner_port=settings.broker_port,
-        inner_host=settings.broker_host, log_denied=given.log_denied,
+        inner_host=settings.broker_host, count_refused=given.count_refused,
     )  # fmt: skip
     print(mosquitto.write_config(settings.broker_folder, doors))
     return 0

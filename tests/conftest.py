@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from demo.broker import mosquitto, start_embedded, start_mosquitto
-from demo.processes import Processes, free_port
+from demo.processes import Processes
 from device_drivers.equipment import EquipmentLoop
+from device_drivers.loopback import free_port
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.room import RoomUnderTest
 from tests.counterparts.waiting import listening

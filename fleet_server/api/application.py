@@ -81,7 +81,11 @@ async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Resp
     most = _LARGER_BODIES.get(request.url.path, _MOST_BODY_BYTES)
     if unmeasured or int(request.headers.get("content-length") or 0) > most:
         return JSONResponse({"title": "Content Too Large", "status": 413}, 413)
-    response = await call_next(request)
+    try:
+        response = await call_next(request)
+    except Exception:  # it is answered and logged further out
+        await _record(request, HTTPStatus.INTERNAL_SERVER_ERROR)
+        raise
     await _record(request, response.status_code)
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)

@@ -20,6 +20,7 @@ SERVER_NAME = "fleet_server"
 """Name in the server's certificate and its client id: no site can be called so, for it has an underscore."""
 
 CRL, ACL, CONF, PID, CENTRE = "revoked.pem", "acl", "mosquitto.conf", "mosquitto.pid", "centre.pem"
+LOG = "broker.log"
 
 _CONF = """\
 # Written by `diemcau-server broker config`; what you change here is lost with the next.
@@ -37,7 +38,7 @@ max_queued_bytes 268435456
 max_keepalive 300
 retain_available true
 sys_interval 0
-log_dest stderr
+log_dest {log}
 log_type error
 log_type warning
 log_type notice
@@ -84,8 +85,8 @@ class Doors(Struct, frozen=True):
     inner_port: int = 8884
     inner_host: str = "127.0.0.1"
     most: int = 10_000
-    log_denied: bool = False
-    """Mosquitto 2.0 tells of a refused publish at its debug level alone, which tells of every packet too."""
+    count_refused: bool = True
+    """Have it log what it refuses into a file that the server reads along and keeps short (`refusals`)."""
 
 
 def write_config(folder: Path, doors: Doors) -> Path:
@@ -96,8 +97,13 @@ def write_config(folder: Path, doors: Doors) -> Path:
     text = _CONF.format(
         folder=folder, acl=ACL, crl=CRL, pid=PID, centre=CENTRE, user=user, port=doors.port, host=doors.host,
         inner_port=doors.inner_port, inner_host=doors.inner_host, most=doors.most,
-        debug="log_type debug\n" if doors.log_denied else "",
+        log=f"file {folder / LOG}" if doors.count_refused else "stderr",
+        debug="log_type debug\n" if doors.count_refused else "",
     )  # fmt: skip
+    if doors.count_refused:
+        # Both write it: the broker its lines, the server to begin it anew.
+        os.close(os.open(folder / LOG, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
+        (folder / LOG).chmod(_mode(folder) | (0o020 if _mode(folder) & 0o040 else 0))
     write_secret(folder / CONF, text.encode(), _mode(folder))
     return folder / CONF
 

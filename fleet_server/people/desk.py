@@ -44,7 +44,7 @@ class PeopleDesk:
         check_scope(role, sites)
         last = [
             known.id for known in self._known.users.values()
-            if known.role is Role.ADMINISTRATOR and known.disabled_at is None and not known.sites
+            if known.role is Role.ADMINISTRATOR and known.disabled_at is None and not known.sites and known.can_sign_in
         ] == [user]  # fmt: skip
         if last and (role is not Role.ADMINISTRATOR or disabled or sites):
             raise Conflict("people.last_administrator")

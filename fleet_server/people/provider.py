@@ -33,6 +33,7 @@ _WITHIN_S = 10.0
 _MOST_BYTES = 262_144
 _WAITS = timedelta(minutes=10)
 _MOST_WAITING = 1_000
+_EVERYWHERE = "*"
 _KNOWN_FOR_S = 3_600.0
 _ASK_KEYS_AGAIN_S = 1.0
 
@@ -145,13 +146,7 @@ class Provider:
         roles = [Role(role) for value, role in self._settings.roles.items() if value in said]
         if not roles:
             raise Forbidden("people.provider_no_role")
-        sites = claims.get(self._settings.sites_claim)
-        if isinstance(sites, list) and all(isinstance(each, str) for each in sites):
-            named = frozenset(sites)
-        elif isinstance(sites, str) or sites is None:
-            named = frozenset((sites or "").split())
-        else:  # nobody knows what was meant, and no site would be every site
-            raise Forbidden("people.provider_no_role")
+        named = _sites_of(claims.get(self._settings.sites_claim)) if self._settings.sites_claim else frozenset()
         subject = str(claims["sub"])[:200]
         login = str(claims.get("preferred_username") or claims.get("email") or subject).casefold()[:64]
         role = max(roles, key=list(Role).index)
@@ -203,6 +198,14 @@ class Provider:
         except (httpx.HTTPError, ValueError, msgspec.MsgspecError) as error:
             log.warning("provider_failed address=%s error=%s", address, error)
             raise NotSignedIn("people.provider_gone") from error
+
+
+def _sites_of(claim: object) -> frozenset[str]:
+    """The sites that a claim names; none stands for all of them. Raises Forbidden where it does not say."""
+    named = claim.split() if isinstance(claim, str) else claim
+    if not isinstance(named, list) or not named or not all(isinstance(each, str) for each in named):
+        raise Forbidden("people.provider_no_sites")
+    return frozenset() if _EVERYWHERE in named else frozenset(named)
 
 
 def must_be_safe(address: str) -> None:

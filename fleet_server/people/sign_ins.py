@@ -23,6 +23,7 @@ from wire.times import Clock
 
 _HALF_LIVES = timedelta(minutes=10)
 _BROWSER_LIVES = timedelta(days=180)
+_STRANGER_EVERY_S = 60.0
 _HASHING_AT_ONCE = 2
 """Each takes 19 MiB and a core for 50 ms; whoever sends many waits."""
 _TOTP = "totp"
@@ -48,6 +49,8 @@ class SignInDesk:
         self._settings, self._box, self._audit = settings, box, audit
         self._pairs: dict[str, Failures] = {}
         self._accounts: dict[str, Failures] = {}
+        self._strangers: dict[str, Failures] = {}
+        """Address -> tries with names that nobody has since the last row, and when that was."""
         self._hashing = asyncio.Semaphore(_HASHING_AT_ONCE)
 
     async def sign_in(self, login: str, password: str, browser: str, origin: str) -> SignedIn:
@@ -188,5 +191,14 @@ class SignInDesk:
         self._pairs, self._accounts = still_counting(self._pairs, now), still_counting(self._accounts, now)
         self._pairs[pair] = after_failure(self._pairs.get(pair, Failures()), now)
         self._accounts[account] = after_failure(self._accounts.get(account, Failures()), now)
-        # What nobody is called may be a password in the wrong field.
-        await self._audit.record(user.login if user else "?", "sign_in", "refused", origin=origin, why=why)
+        if user is not None:
+            await self._audit.record(user.login, "sign_in", "refused", origin=origin, why=why)
+            return
+        # Whoever tries name after name is stopped by no account's bound: a row a minute says it too.
+        self._strangers = still_counting(self._strangers, now)
+        met = self._strangers.get(origin)
+        self._strangers[origin] = Failures(met.count + 1 if met else 0, met.last_at if met else now)
+        if met is None or now - met.last_at >= _STRANGER_EVERY_S:
+            self._strangers[origin] = Failures(0, now)
+            # What nobody is called may be a password in the wrong field.
+            await self._audit.record("?", "sign_in", "refused", origin=origin, why=why, more=met.count if met else 0)

@@ -70,7 +70,7 @@ def moment(at_ms: int) -> datetime:
 
 
 def _engine(url: str) -> Engine:
-    engine = create_engine(url)
+    engine = create_engine(url, hide_parameters=True)  # or names and telephone numbers stand in the log of a failure
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine, "connect")

@@ -67,10 +67,18 @@ def add_enrolment(db: Connection, row: EnrolmentRow) -> None:
 
 
 def claim(db: Connection, code_hash: str, now: datetime, values: dict[str, Any]) -> EnrolmentRow | None:
-    """Take an open enrolment that has not run out, for whoever comes first; None for everybody else."""
+    """Take an open enrolment that has not run out, for whoever comes first; None for everybody else.
+
+    The machine that has it may ask again, for its answer may be lost: it shows that it has the same keys.
+    """
+    its_own = (
+        (enrolments.c.state == str(EnrolmentState.CLAIMED))
+        & (enrolments.c.fingerprint == values["fingerprint"])
+        & (enrolments.c.sealing_key == values["sealing_key"])
+    )
     mine = (
         (enrolments.c.code_hash == code_hash)
-        & (enrolments.c.state == str(EnrolmentState.OPEN))
+        & ((enrolments.c.state == str(EnrolmentState.OPEN)) | its_own)
         & (enrolments.c.expires_at > millis(now))
     )
     changed = values | {"state": str(EnrolmentState.CLAIMED), "claimed_at": millis(now)}

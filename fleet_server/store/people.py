@@ -32,6 +32,11 @@ class UserRow(Struct, frozen=True):
     made_at: datetime
     disabled_at: datetime | None = None
 
+    @property
+    def can_sign_in(self) -> bool:
+        """Whether they have taken their invitation, or sign in elsewhere."""
+        return bool(self.password or self.subject)
+
 
 class KeyKind(StrEnum):
     """What a key opens."""

@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx
 
-from demo.processes import Processes, free_port
+from demo.processes import Processes
+from device_drivers.loopback import free_port
 from fleet_server.config import Settings
 from fleet_server.people_cli import users
 from tests.counterparts.identity import give_keys

@@ -13,13 +13,14 @@ from typing import Any
 import httpx
 
 from demo.broker import mosquitto
-from demo.processes import Processes, free_port
+from demo.processes import Processes
+from device_drivers.loopback import free_port
 from edge_agent.certificate_request import new_request
 from edge_agent.enrolment import Centre, enrol
 from edge_agent.identity import FOLDER, Identity, Pair, save_new, write_private
 from fleet_server.authority.certificates import issue, requested_key
 from fleet_server.authority.files import AuthorityFiles
-from fleet_server.broker.mosquitto import CONF, SERVER_NAME
+from fleet_server.broker.mosquitto import CONF, LOG, SERVER_NAME
 from fleet_server.domain.identities import CERTIFICATE_LIVES, RENEW_AFTER
 from fleet_server.store.database import Database
 from fleet_server.store.identities import CertificateRow, add_certificate
@@ -50,7 +51,7 @@ class GuardedFleet(FleetUnderTest):
             "DIEMCAU_BROKER": f"127.0.0.1:{self.inner_port}", "DIEMCAU_RENEWAL_SPREAD_S": str(spread_s),
             "DIEMCAU_WEB_TLS": "1" if web_tls else "0",
         }  # fmt: skip
-        self._broker_output = folder.parent / "broker.log"
+        self._broker_output = folder / "broker" / LOG
         self._server_output = folder.parent / "server.log"
         super().__init__(_Surrounded(processes, surroundings), self.inner_port, folder, more_sites)
         self.authority = AuthorityFiles(folder / "authority", SystemClock())
@@ -67,7 +68,7 @@ class GuardedFleet(FleetUnderTest):
     def start(self, within_s: float = 30.0) -> None:
         """Start the broker where it is not there yet, then the server."""
         if self.broker is None:
-            self.cli("broker", "config", "--log-denied", "--listen", "127.0.0.1")
+            self.cli("broker", "config", "--listen", "127.0.0.1")
             self.start_broker()
         super().start(within_s)
 

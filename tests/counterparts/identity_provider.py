@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     from authlib.oauth2.rfc7636 import create_s256_code_challenge
     from oidc_provider_mock import User, app
 
-from demo.processes import free_port
+from device_drivers.loopback import free_port
 
 Claims = dict[str, Any]
 Answer = tuple[str, list[tuple[str, str]], bytes]

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from demo.broker import mosquitto, start_mosquitto
-from demo.processes import Processes, free_port
+from demo.processes import Processes
+from device_drivers.loopback import free_port
 from tests.conftest import need
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.waiting import listening

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from demo.faults import FAULTS
-from demo.processes import free_port
 from demo.story import story_of
+from device_drivers.loopback import free_port
 from tests.counterparts.waiting import wait_for
 
 

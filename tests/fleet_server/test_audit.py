@@ -173,6 +173,19 @@ def test_what_was_typed_in_place_of_a_login_is_not_kept(recorded: Recorded) -> N
     assert "my-secret-word-4711" not in json.dumps(exported(recorded.fleet))
 
 
+def test_what_ends_in_a_failure_of_ours_leaves_a_row(tmp_path: Path) -> None:
+    with standing_fleet(tmp_path / "failing") as fleet:
+        with sqlite3.connect(fleet.folder / "fleet.db", timeout=10) as database:
+            database.execute("DROP TABLE duties")
+        database.close()
+        who = {"name": "Nguyễn Thị Hường", "phone": "0912 345 678"}
+        answer = fleet.client.post(f"/sites/{SITE}/duty", json=who, headers={"Connection": "close"})
+        assert answer.status_code == 500
+        assert "OperationalError" in fleet.says() and not any(word in fleet.says() for word in who.values())
+        (row,) = [row for row in exported(fleet) if row["act"] == "confirm_duty"]
+        assert (row["outcome"], row["details"]["status"]) == ("refused", 500)
+
+
 # That no secret is in it.
 
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from joserfc.jwk import RSAKey
 
-from demo.processes import free_port
+from device_drivers.loopback import free_port
 from fleet_server import config
 from fleet_server.errors import NotSignedIn
 from fleet_server.people.provider import Provider
@@ -113,7 +113,12 @@ def user_row(fleet: StandingFleet, login: str) -> str:
 def test_whoever_has_a_role_there_comes_in_with_it_and_to_the_page_that_was_wanted(
     fleet: StandingFleet, provider: IdentityProvider, browser: WebBrowser
 ) -> None:
-    provider.user("s-1", preferred_username="an.nguyen", name="Nguyễn Văn An", **{CLAIM: ["khác", "tcd-dieu-hanh"]})
+    provider.user(
+        "s-1",
+        preferred_username="an.nguyen",
+        name="Nguyễn Văn An",
+        **{SITES_CLAIM: "*", CLAIM: ["khác", "tcd-dieu-hanh"]},
+    )
     asked = parse_qs(urlsplit(sent_away(browser)).query)
     assert asked["response_type"] == ["code"] and asked["code_challenge_method"] == ["S256"]
     assert asked["redirect_uri"] == [f"{fleet.address}{ANSWER}"]
@@ -141,10 +146,10 @@ def test_the_sites_of_a_person_are_those_of_the_claim(
 def test_the_highest_of_several_roles_counts_and_a_changed_one_from_the_next_time_on(
     fleet: StandingFleet, provider: IdentityProvider, browser: WebBrowser
 ) -> None:
-    provider.user("s-3", preferred_username="chi", **{CLAIM: ["tcd-xem", "tcd-quan-tri"]})
+    provider.user("s-3", preferred_username="chi", **{SITES_CLAIM: "*", CLAIM: ["tcd-xem", "tcd-quan-tri"]})
     assert lets_in(signed_in(browser, provider, "s-3"))
     assert browser.visit("/audit").status_code == 200
-    provider.user("s-3", preferred_username="chi", **{CLAIM: ["tcd-xem"]})
+    provider.user("s-3", preferred_username="chi", **{SITES_CLAIM: "*", CLAIM: ["tcd-xem"]})
     with WebBrowser(fleet.address) as other:
         assert lets_in(signed_in(other, provider, "s-3"))
         assert other.visit("/audit").status_code == 403
@@ -156,13 +161,13 @@ def test_the_highest_of_several_roles_counts_and_a_changed_one_from_the_next_tim
 def test_somebody_is_the_subject_and_not_the_name_that_is_shown(
     fleet: StandingFleet, provider: IdentityProvider, browser: WebBrowser
 ) -> None:
-    provider.user("s-4", preferred_username="dung", **{CLAIM: "tcd-xem"})
+    provider.user("s-4", preferred_username="dung", **{SITES_CLAIM: "*", CLAIM: "tcd-xem"})
     assert lets_in(signed_in(browser, provider, "s-4"))
     with WebBrowser(fleet.address) as other:
         for login in ("dung", "local", "tests"):
-            provider.user("s-5", preferred_username=login, **{CLAIM: "tcd-quan-tri"})
+            provider.user("s-5", preferred_username=login, **{SITES_CLAIM: "*", CLAIM: "tcd-quan-tri"})
             assert is_refused(other, signed_in(other, provider, "s-5")), "the login is somebody else's"
-    provider.user("s-4", preferred_username="dung.moi", **{CLAIM: "tcd-xem"})
+    provider.user("s-4", preferred_username="dung.moi", **{SITES_CLAIM: "*", CLAIM: "tcd-xem"})
     assert lets_in(signed_in(browser, provider, "s-4"))
     assert user_row(fleet, "dung") and not user_row(fleet, "dung.moi")
     with WebBrowser(fleet.address) as other:
@@ -182,6 +187,15 @@ def test_whoever_has_no_role_there_does_not_come_in(
     assert not user_row(fleet, "em")
 
 
+def test_somebody_whose_sites_are_not_said_does_not_come_in(
+    fleet: StandingFleet, provider: IdentityProvider, browser: WebBrowser
+) -> None:
+    provider.user("s-30", preferred_username="xuan", **{CLAIM: "tcd-dieu-hanh"})
+    answer = signed_in(browser, provider, "s-30")
+    assert answer.status_code == 403 and is_refused(browser, answer)
+    assert not user_row(fleet, "xuan")
+
+
 def test_somebody_who_is_refused_leaves_a_row_in_the_audit(
     fleet: StandingFleet, provider: IdentityProvider, browser: WebBrowser
 ) -> None:
@@ -190,7 +204,7 @@ def test_somebody_who_is_refused_leaves_a_row_in_the_audit(
         return sum(row["outcome"] == "refused" and row["act"] == "sign_in" for row in map(json.loads, lines))
 
     before = refusals()
-    provider.user("s-7", preferred_username="giang", **{CLAIM: "nothing of ours"})
+    provider.user("s-7", preferred_username="giang", **{SITES_CLAIM: "*", CLAIM: "nothing of ours"})
     assert signed_in(browser, provider, "s-7").status_code == 403
     assert refusals() == before + 1
 
@@ -198,7 +212,7 @@ def test_somebody_who_is_refused_leaves_a_row_in_the_audit(
 def test_whoever_is_locked_out_here_stays_out_whatever_is_said_there(
     fleet: StandingFleet, provider: IdentityProvider, browser: WebBrowser
 ) -> None:
-    provider.user("s-8", preferred_username="hoa", **{CLAIM: "tcd-quan-tri"})
+    provider.user("s-8", preferred_username="hoa", **{SITES_CLAIM: "*", CLAIM: "tcd-quan-tri"})
     assert lets_in(signed_in(browser, provider, "s-8"))
     page = user_row(fleet, "hoa") and fleet.client.get(f"{fleet.address}/people").text
     id = page.partition('id="user-hoa"')[2].partition('action="/people/')[2][:36]
@@ -231,7 +245,7 @@ def test_a_login_that_cannot_be_one_is_refused_with_a_page(
     provider: IdentityProvider, browser: WebBrowser, login: Any
 ) -> None:
     subject = f"s-10 {login!s}"[:40].replace("/", "_").replace("<", "_").replace(">", "_")
-    provider.user(subject, preferred_username=login, **{CLAIM: "tcd-xem"})
+    provider.user(subject, preferred_username=login, **{SITES_CLAIM: "*", CLAIM: "tcd-xem"})
     answer = signed_in(browser, provider, subject)
     assert is_refused(browser, answer) or (answer.status_code == 303 and len(str(login)) > 64)
 
@@ -244,13 +258,13 @@ def test_nobody_becomes_a_second_person_by_another_name(
     room.report()
     fleet.wait_until("38-1", verdict="ready")
     ours = {"Origin": fleet.address}
-    provider.user("s-23", preferred_username="thay-ten", name="Người Một", **{CLAIM: "tcd-dieu-hanh"})
+    provider.user("s-23", preferred_username="thay-ten", name="Người Một", **{SITES_CLAIM: "*", CLAIM: "tcd-dieu-hanh"})
     assert lets_in(signed_in(browser, provider, "s-23"))
     wish = {"action": "reboot", "reason": "Hình đứng yên"}
     asked = browser.post("/api/v1/sites/38-1/devices/camera-1/commands", json=wish, headers=ours).json()
     assert (asked["state"], asked["approval"]) == ("requested", "")
     assert browser.post(f"/api/v1/commands/{asked['id']}/approval", headers=ours).status_code == 409
-    provider.user("s-23", preferred_username="thay-ten", name="Người Hai", **{CLAIM: "tcd-dieu-hanh"})
+    provider.user("s-23", preferred_username="thay-ten", name="Người Hai", **{SITES_CLAIM: "*", CLAIM: "tcd-dieu-hanh"})
     assert lets_in(signed_in(browser, provider, "s-23"))
     found = browser.post(f"/api/v1/commands/{asked['id']}/approval", headers=ours).status_code
     room.leave()
@@ -263,7 +277,7 @@ def test_nobody_becomes_a_second_person_by_another_name(
 def test_an_answer_that_was_not_asked_for_or_not_by_this_browser_lets_nobody_in(
     fleet: StandingFleet, provider: IdentityProvider, browser: WebBrowser
 ) -> None:
-    provider.user("s-11", preferred_username="lan", **{CLAIM: "tcd-xem"})
+    provider.user("s-11", preferred_username="lan", **{SITES_CLAIM: "*", CLAIM: "tcd-xem"})
     back = provider.approve(sent_away(browser), "s-11")
     parts = urlsplit(back)
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
@@ -280,7 +294,7 @@ def test_an_answer_that_was_not_asked_for_or_not_by_this_browser_lets_nobody_in(
 
 
 def test_an_answer_lets_in_once(fleet: StandingFleet, provider: IdentityProvider, browser: WebBrowser) -> None:
-    provider.user("s-12", preferred_username="minh", **{CLAIM: "tcd-xem"})
+    provider.user("s-12", preferred_username="minh", **{SITES_CLAIM: "*", CLAIM: "tcd-xem"})
     back = provider.approve(sent_away(browser), "s-12")
     state = browser.cookie("-state")
     assert lets_in(came_back(browser, back)) and browser.is_in
@@ -295,7 +309,7 @@ def test_an_answer_lets_in_once(fleet: StandingFleet, provider: IdentityProvider
 def test_a_code_of_somebody_else_is_not_taken_for_it_fits_another_verifier(
     fleet: StandingFleet, provider: IdentityProvider, browser: WebBrowser
 ) -> None:
-    provider.user("s-13", preferred_username="nam", **{CLAIM: "tcd-xem"})
+    provider.user("s-13", preferred_username="nam", **{SITES_CLAIM: "*", CLAIM: "tcd-xem"})
     stolen = parse_qs(urlsplit(provider.approve(sent_away(browser), "s-13")).query)["code"][0]
     before = provider.pkce_failures
     with WebBrowser(fleet.address) as thief:
@@ -326,7 +340,7 @@ NOW = int(time.time())
 def test_a_token_that_is_not_for_us_now_lets_nobody_in(
     provider: IdentityProvider, browser: WebBrowser, lie: Callable[[Claims], Claims]
 ) -> None:
-    provider.user("s-14", preferred_username="oanh", **{CLAIM: "tcd-quan-tri"})
+    provider.user("s-14", preferred_username="oanh", **{SITES_CLAIM: "*", CLAIM: "tcd-quan-tri"})
     provider.claims = lie
     assert is_refused(browser, signed_in(browser, provider, "s-14"))
     provider.honest()
@@ -337,7 +351,7 @@ def test_a_token_that_is_not_for_us_now_lets_nobody_in(
 def test_a_token_signed_with_another_key_lets_nobody_in(
     provider: IdentityProvider, browser: WebBrowser, kid: str
 ) -> None:
-    provider.user("s-15", preferred_username="phuc", **{CLAIM: "tcd-quan-tri"})
+    provider.user("s-15", preferred_username="phuc", **{SITES_CLAIM: "*", CLAIM: "tcd-quan-tri"})
     provider.key = RSAKey.generate_key(2048, {"kid": kid})
     assert is_refused(browser, signed_in(browser, provider, "s-15"))
 
@@ -345,7 +359,7 @@ def test_a_token_signed_with_another_key_lets_nobody_in(
 def test_a_token_that_nobody_signed_or_that_is_none_lets_nobody_in(
     fleet: StandingFleet, provider: IdentityProvider, browser: WebBrowser
 ) -> None:
-    provider.user("s-16", preferred_username="quang", **{CLAIM: "tcd-quan-tri"})
+    provider.user("s-16", preferred_username="quang", **{SITES_CLAIM: "*", CLAIM: "tcd-quan-tri"})
 
     def part(value: dict[str, Any]) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
@@ -379,14 +393,14 @@ JSON = [("Content-Type", "application/json")]
 def test_a_provider_that_answers_nonsense_lets_nobody_in_and_breaks_nothing(
     provider: IdentityProvider, browser: WebBrowser, answer: Any
 ) -> None:
-    provider.user("s-17", preferred_username="son", **{CLAIM: "tcd-xem"})
+    provider.user("s-17", preferred_username="son", **{SITES_CLAIM: "*", CLAIM: "tcd-xem"})
     back = provider.approve(sent_away(browser), "s-17")
     provider.answers["/oauth2/token"] = answer
     assert is_refused(browser, came_back(browser, back))
 
 
 def test_no_redirect_of_the_provider_is_followed(provider: IdentityProvider, browser: WebBrowser) -> None:
-    provider.user("s-18", preferred_username="tam", **{CLAIM: "tcd-xem"})
+    provider.user("s-18", preferred_username="tam", **{SITES_CLAIM: "*", CLAIM: "tcd-xem"})
     back = provider.approve(sent_away(browser), "s-18")
     for status in ("302 Found", "307 Temporary Redirect"):
         provider.answers["/oauth2/token"] = (status, [("Location", f"{provider.issuer}/elsewhere")], b"")
@@ -397,7 +411,7 @@ def test_no_redirect_of_the_provider_is_followed(provider: IdentityProvider, bro
 
 def test_a_key_that_the_provider_has_changed_is_known_at_once(provider: IdentityProvider, browser: WebBrowser) -> None:
     """OpenID Connect Core 1.0, 10.1.1: for a key that one does not know one asks anew."""
-    provider.user("s-19", preferred_username="uyen", **{CLAIM: "tcd-xem"})
+    provider.user("s-19", preferred_username="uyen", **{SITES_CLAIM: "*", CLAIM: "tcd-xem"})
     assert lets_in(signed_in(browser, provider, "s-19"))
     first = provider.key
     provider.key = RSAKey.generate_key(2048, {"kid": "second"})
@@ -411,7 +425,7 @@ def test_a_key_that_the_provider_has_changed_is_known_at_once(provider: Identity
 def test_the_secret_of_ours_and_the_codes_are_nowhere(
     fleet: StandingFleet, provider: IdentityProvider, browser: WebBrowser
 ) -> None:
-    provider.user("s-20", preferred_username="van", **{CLAIM: "tcd-xem"})
+    provider.user("s-20", preferred_username="van", **{SITES_CLAIM: "*", CLAIM: "tcd-xem"})
     back = provider.approve(sent_away(browser), "s-20")
     state, cookie = parse_qs(urlsplit(back).query), browser.cookie("-state")
     assert lets_in(came_back(browser, back))
@@ -450,7 +464,7 @@ def test_while_the_provider_is_down_one_is_told_so_and_passwords_still_work(tmp_
         assert browser.sign_in("local").status_code == 303 and browser.is_in
         browser.cookies.clear()
         with identity_provider(port) as provider:
-            provider.user("s-1", preferred_username="an", **{CLAIM: "tcd-xem"})
+            provider.user("s-1", preferred_username="an", **{SITES_CLAIM: "*", CLAIM: "tcd-xem"})
             back = provider.approve(sent_away(browser), "s-1")
         assert is_refused(browser, came_back(browser, back)), "it went away in between"
         with identity_provider(port) as provider:
@@ -460,7 +474,7 @@ def test_while_the_provider_is_down_one_is_told_so_and_passwords_still_work(tmp_
 
 def test_whoever_is_not_let_in_is_told_why(provider: IdentityProvider, browser: WebBrowser) -> None:
     """And is not sent in a circle: what cannot be had once more is nothing to come back to."""
-    provider.user("s-22", preferred_username="yen", **{CLAIM: "tcd-xem"})
+    provider.user("s-22", preferred_username="yen", **{SITES_CLAIM: "*", CLAIM: "tcd-xem"})
     back = provider.approve(sent_away(browser), "s-22")
     provider.answers["/oauth2/token"] = ("500 Internal Server Error", JSON, b"{}")
     answer = came_back(browser, back)

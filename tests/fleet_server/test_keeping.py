@@ -21,7 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from demo.processes import Processes, free_port
+from demo.processes import Processes
+from device_drivers.loopback import free_port
 from fleet_server.authority.files import AuthorityFiles
 from fleet_server.config import Settings
 from fleet_server.doctor.examine import examine
@@ -418,7 +419,7 @@ def well(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("well") / "server"
     restore(Settings(folder), kept.whole, replace=False)
     found = Settings(folder, broker_tls=True, rooms_broker=("127.0.0.1", 8883), broker_port=8884)
-    broker(found, argparse.Namespace(act="config", lang="en", listen="127.0.0.1", log_denied=False))
+    broker(found, argparse.Namespace(act="config", lang="en", listen="127.0.0.1", count_refused=True))
     return found
 
 

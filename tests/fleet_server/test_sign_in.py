@@ -1,6 +1,7 @@
 """Signing in as a browser does: the first link, passwords, second factor, cookies, tokens; and whoever else tries."""
 
 import asyncio
+import json
 import sqlite3
 import threading
 import time
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from fleet_server.domain.access import Role
 from fleet_server.errors import FleetError
@@ -531,6 +533,25 @@ def test_the_last_administrator_can_be_neither_locked_out_nor_made_less(fleet: S
     assert fleet.client.get(f"{fleet.address}/people").status_code == 200
 
 
+def test_somebody_who_has_not_taken_the_invitation_is_no_administrator_yet(fleet: StandingFleet) -> None:
+    people = f"{fleet.address}/people"
+    invited = {"login": "never-came", "name": "", "role": "administrator", "sites": ""}
+    assert fleet.client.post(people, data=invited).status_code == 200
+    answer = fleet.client.post(f"{people}/{user_id(fleet, 'tests')}", data={"role": "administrator", "out": "1"})
+    assert answer.status_code == 409, "nobody is left who could let one in"
+
+
+def test_whoever_tries_name_after_name_leaves_one_row_a_minute(fleet: StandingFleet) -> None:
+    def rows() -> int:
+        lines = fleet.client.get(f"{fleet.address}/audit/audit.jsonl").text.splitlines()
+        return sum(row["by"] == "?" and row["origin"] == "127.0.0.44" for row in map(json.loads, lines))
+
+    with WebBrowser(fleet.address, "127.0.0.44") as browser:
+        for number in range(8):
+            assert browser.sign_in(f"nobody-{number}", "x").status_code == 401
+    assert rows() == 1
+
+
 # What the desk promises, without a web around it.
 
 
@@ -543,7 +564,10 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 def test_two_administrators_who_lock_each_other_out_at_once_do_not_both_succeed(database: Database) -> None:
     clock = SystemClock()
-    rows = [new_user(login, "", Role.ADMINISTRATOR, frozenset(), clock.now()) for login in ("first", "second")]
+    rows = [
+        replace(new_user(login, "", Role.ADMINISTRATOR, frozenset(), clock.now()), password="a hash")
+        for login in ("first", "second")
+    ]
     for row in rows:
         database.write_now(lambda db, row=row: add_user(db, row))  # type: ignore[misc]
 

@@ -67,7 +67,7 @@ def new_light_rooms(mosquitto_port: int) -> Iterator[Callable[..., LightRooms]]:
 
 
 def asked(fleet: FleetUnderTest, *sites: str) -> list[dict[str, Any]]:
-    answer = fleet.client.post("/line-tests", json={"sites": sites})
+    answer = fleet.client.post("/line-tests", json={"sites": sites, "reason": "Kiểm tra định kỳ"})
     assert answer.status_code == 202, answer.text
     found: list[dict[str, Any]] = answer.json()["items"]
     return found
@@ -205,6 +205,7 @@ def test_who_asks_for_nobody_or_for_who_is_not_there_is_told(new_fleet: Callable
     post: Callable[..., httpx.Response] = lambda sites: fleet.client.post("/line-tests", json={"sites": sites})  # noqa: E731
     assert post(["38-9"]).json()["type"] == "urn:diemcau:sites.not_found"
     assert post([]).status_code == 422
+    assert post(["38-1", "38-2"]).json()["type"] == "urn:diemcau:line_tests.reason_needed"
     unknown = "01890000-0000-7000-8000-000000000000"
     assert fleet.client.get(f"/line-tests/{unknown}").json()["type"] == "urn:diemcau:line_tests.not_found"
 

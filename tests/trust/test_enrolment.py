@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -537,6 +537,39 @@ def watched(folder: Path, address: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@contextmanager
+def loses_the_first_answer(port: int) -> Iterator[tuple[int, list[bytes]]]:
+    """A line that breaks once the first answer is under way; the list holds what was asked."""
+    asked: list[bytes] = []
+    near = socket.create_server(("127.0.0.1", 0))
+
+    def carry() -> None:
+        with suppress(OSError):
+            while True:
+                here, _ = near.accept()
+                with here, socket.create_connection(("127.0.0.1", port)) as there:
+                    question = here.recv(65_536)
+                    while b"\r\n\r\n" not in question or (question.startswith(b"POST") and b"}" not in question):
+                        question += here.recv(65_536)
+                    asked.append(question)
+                    there.sendall(question)
+                    answer = there.recv(65_536)
+                    there.settimeout(0.3)
+                    with suppress(TimeoutError):
+                        while part := there.recv(65_536):
+                            answer += part
+                    if len(asked) > 1:
+                        here.sendall(answer)
+
+    thread = threading.Thread(target=carry, daemon=True)
+    thread.start()
+    try:
+        yield near.getsockname()[1], asked
+    finally:
+        near.shutdown(socket.SHUT_RDWR)
+        near.close()
+
+
 def test_a_machine_follows_no_redirect(home: Path, tmp_path: Path) -> None:
     with an_impostor(tmp_path / "second") as (elsewhere, told):
         redirect = f"HTTP/1.1 307 Go\r\nLocation: {elsewhere}/x\r\nContent-Length: 2\r\n\r\n{{}}".encode()
@@ -569,7 +602,35 @@ def test_an_answer_that_drips_is_not_awaited_for_ever(home: Path, tmp_path: Path
         asking = pool.submit(enrol, home / FOLDER, Centre(address, None), "A" * 26, lambda *_: None)
         pool.shutdown(wait=False)
         with pytest.raises(EnrolmentFailed):
-            asking.result(20)
+            asking.result(60)
+
+
+def test_a_claim_whose_answer_is_lost_is_brought_again_with_the_same_keys(
+    guarded: GuardedFleet, site: str, home: Path
+) -> None:
+    with loses_the_first_answer(guarded.port) as (port, lost):
+        machine = ThreadPoolExecutor(1)
+        centre = Centre(f"http://127.0.0.1:{port}", None)
+        asking = machine.submit(enrol, home / FOLDER, centre, guarded.new_code(site), lambda *_: None, 60.0)
+        machine.shutdown(wait=False)
+        wait_for(lambda: lost, 10, "no answer was lost")
+        waiting = guarded.claimed(site)
+        wait_for(lambda: len(lost) > 1, 10, "it does not ask again")
+        assert guarded.decide(waiting["id"]).status_code == 200
+        assert asking.result(15).site == site
+
+
+@pytest.mark.parametrize("other", ["request", "sealing_key"])
+def test_the_code_is_nobody_elses_once_it_was_brought(guarded: GuardedFleet, site: str, other: str) -> None:
+    code, own = guarded.new_code(site), request_of(new_key())
+    first, again = bring(guarded, code, own), bring(guarded, code, own)
+    assert (first.status_code, again.status_code) == (202, 202) and first.json()["id"] == again.json()["id"]
+    foreign = {"request": request_of(new_key()), "sealing_key": base64.b64encode(bytes(range(1, 33))).decode()}
+    assert bring(guarded, code, **{"request": own, other: foreign[other]}).status_code == 404
+    assert fetch(guarded, first.json()["id"], first.json()["token"]).status_code == 404, "two tokens are good"
+    assert fetch(guarded, first.json()["id"], again.json()["token"]).json()["state"] == "claimed"
+    assert guarded.decide(first.json()["id"], False).status_code == 200
+    assert bring(guarded, code, own).status_code == 404
 
 
 # By the commands that people type.

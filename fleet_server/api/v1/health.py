@@ -5,8 +5,10 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from fleet_server.api.access import needs, open_to_all
+from fleet_server.api.access import ThePerson, needs, open_to_all
 from fleet_server.api.context import TheServer
+from fleet_server.broker.mosquitto import SERVER_NAME
+from fleet_server.broker.refusals import STRANGER
 from fleet_server.domain.access import Act
 
 router = APIRouter(tags=["health"])
@@ -47,9 +49,18 @@ class IntakeOut(BaseModel):
 
     sites: int
     not_taken: dict[str, int] = Field(description="Messages that could not be taken, by reason")
+    refused_by_broker: dict[str, int] = Field(
+        description="What the broker refused, by client; `?`: whoever came without a certificate that counts"
+    )
 
 
 @router.get("/intake", dependencies=[needs(Act.SEE)], summary="What could not be taken")
-async def intake(server: TheServer) -> IntakeOut:
+async def intake(server: TheServer, person: ThePerson) -> IntakeOut:
     """Counted since the server was started."""
-    return IntakeOut(sites=len(server.fleet.entries), not_taken=dict(server.ingest.counted))
+    everywhere = {STRANGER, SERVER_NAME} if person.is_everywhere else set()
+    seen = server.fleet.entries.keys() | everywhere
+    return IntakeOut(
+        sites=len(server.fleet.entries),
+        not_taken=dict(server.ingest.counted),
+        refused_by_broker={who: count for who, count in server.refusals.counted.items() if who in seen},
+    )

@@ -3,15 +3,15 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from fleet_server.api.access import ThePerson, needs
+from fleet_server.api.access import ThePerson, needs, told
 from fleet_server.api.context import Identifier, TheServer
 from fleet_server.api.problems import problems
 from fleet_server.domain.access import Act
 from fleet_server.domain.line_tests import LineTest, LineTestState
-from fleet_server.errors import NotFound
+from fleet_server.errors import Invalid, NotFound
 from fleet_server.server import Server
 from wire.ids import SLUG
 
@@ -24,6 +24,7 @@ class LineTestsIn(BaseModel):
     """Which rooms."""
 
     sites: Annotated[list[SiteName], Field(min_length=1, max_length=5_000)]
+    reason: Annotated[str, Field(max_length=500)] = Field("", description="Why; needed for more than one room")
 
 
 class LineTestOut(BaseModel):
@@ -65,11 +66,14 @@ class LoadOut(BaseModel):
     summary="Measure the lines of rooms",
     responses=problems(404, 422),
 )
-async def ask(wanted: LineTestsIn, server: TheServer, person: ThePerson) -> LineTestsOut:
+async def ask(wanted: LineTestsIn, server: TheServer, person: ThePerson, request: Request) -> LineTestsOut:
     """Answers at once with each test's turn. A room that already waits keeps its place."""
     for site in wanted.sites:
         if site not in server.fleet.entries:
             raise NotFound("sites.not_found", site=site)
+    if len(set(wanted.sites)) > 1 and not wanted.reason.strip():
+        raise Invalid("line_tests.reason_needed")
+    told(request, sites=len(set(wanted.sites)), reason=wanted.reason.strip())
     tests = await server.line_tests.ask(wanted.sites, person.name)
     return LineTestsOut(items=[_out(server, test) for test in tests])
 
