@@ -126,5 +126,8 @@ def _laid_over(below: Mapping[str, Threshold], above: Mapping[str, Threshold]) -
     found = dict(below)
     for check, threshold in above.items():
         under = found.get(check, Threshold())
-        found[check] = Threshold({**under.limits, **threshold.limits}, threshold.max_age_s or under.max_age_s)
+        found[check] = Threshold(
+            {**under.limits, **threshold.limits}, threshold.max_age_s or under.max_age_s,
+            threshold.mend_min or under.mend_min,
+        )  # fmt: skip
     return found

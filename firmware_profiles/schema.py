@@ -9,9 +9,11 @@ from wire.description import Name, Role
 from wire.ids import DeviceId
 from wire.messages import Plain, Value
 
-Kind = Literal["hub", "commune", "department"]
+Kind = Literal["hub", "commune", "department", "external"]
 Limits = dict[Name, Annotated[float, Meta(ge=-1e18, le=1e18)]]
 """Bounded, so that none is `.nan`, which every value would pass."""
+MendMin = Annotated[int, Meta(ge=1, le=10_080)]
+"""Minutes that it usually takes to put right, where that is other than the check itself says."""
 Pattern = Annotated[str, Meta(min_length=1, max_length=200)]
 """A regular expression over the whole text, whatever its case."""
 NO_PATTERN = (re.error, OverflowError, RecursionError)
@@ -46,6 +48,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     max_age_s: Annotated[float, Meta(gt=0, le=86_400)] | None = None
     """Tighter than the driver's own; it never makes old evidence good."""
     limits: Limits = {}
+    mend_min: MendMin | None = None
 
 
 class Blueprint(Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,8 +58,11 @@ class Blueprint(Struct, frozen=True, forbid_unknown_fields=True):
     report_interval_s: Annotated[float, Meta(ge=1, le=3600)]
     planned_s: Annotated[float, Meta(ge=60, le=86_400)]
     """How long a room must last when no session says otherwise."""
-    slots: Annotated[tuple[Slot, ...], Meta(min_length=1, max_length=32)]
+    slots: Annotated[tuple[Slot, ...], Meta(max_length=32)]
+    """None where no agent reports."""
     checks: Annotated[dict[Name, Rule], Meta(min_length=1, max_length=64)]
+    agent: bool = True
+    """Whether an agent reports; False: a person confirms the room."""
 
 
 class Match(Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,6 +143,7 @@ class Threshold(Struct, frozen=True, forbid_unknown_fields=True):
 
     limits: Limits = {}
     max_age_s: Annotated[float, Meta(gt=0, le=86_400)] | None = None
+    mend_min: MendMin | None = None
 
 
 class Family(Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import msgspec
 import uvicorn
@@ -39,10 +40,15 @@ from fleet_server.rollout.desk import RolloutDesk
 from fleet_server.rollout.provision import ProvisionDesk
 from fleet_server.rollout.secrets import SecretDesk
 from fleet_server.server import Server
+from fleet_server.sessions.confirmations import ConfirmationDesk
 from fleet_server.sessions.desk import SessionDesk
-from fleet_server.sessions.duty import DutyDesk
+from fleet_server.sessions.gates import GateDesk
+from fleet_server.sessions.series import SeriesDesk
+from fleet_server.sessions.stages import StageDesk
+from fleet_server.sessions.watch import Watch
 from fleet_server.signing.process import signer_of
 from fleet_server.signing.secret_box import SecretBox
+from fleet_server.state.attention import OFTEN_S, Attention
 from fleet_server.state.fleet import Fleet
 from fleet_server.state.timers import Timers
 from fleet_server.store.database import Database
@@ -69,10 +75,11 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     database = await asyncio.to_thread(Database, settings.database)
     stream = Stream(uuid7())
     fleet = Fleet(database, stream, clock, catalogue_of(settings.profiles_folder))
-    duty = DutyDesk(database, fleet, stream)
-    sessions = SessionDesk(database, fleet, stream, clock, duty)
+    attention = Attention(fleet)
+    sessions = SessionDesk(database, fleet, stream, clock)
+    confirmations = ConfirmationDesk(database, fleet, stream, clock)
     await fleet.load()
-    await duty.load()
+    await confirmations.load()
     await sessions.load()
     signer = await asyncio.to_thread(signer_of, settings.keys_folder, settings.signer_socket)
     authority = await asyncio.to_thread(AuthorityFiles, settings.authority_folder, clock)
@@ -86,6 +93,10 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     await line_tests.load()
     identities = IdentityDesk(database, fleet, link, stream, clock, settings, authority, broker)
     await identities.load()
+    gates = GateDesk(
+        database, fleet, stream, clock, sessions, confirmations, attention,
+        lambda: identities.valid_until if settings.broker_tls else None,
+    )  # fmt: skip
     audit = AuditDesk(database, clock)
     box = await asyncio.to_thread(SecretBox, settings.keys_folder)
     secrets = SecretDesk(database, fleet, stream, clock, box, lambda: identities.sealing_keys)
@@ -106,7 +117,11 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         stream,
         commands,
         sessions,
-        duty,
+        confirmations,
+        gates,
+        StageDesk(database, sessions, gates, stream, clock),
+        SeriesDesk(database, sessions, clock, ZoneInfo(settings.timezone)),
+        Watch(database, fleet, stream, clock, sessions, gates),
         line_tests,
         rollout,
         provision,
@@ -116,7 +131,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         known,
         PeopleDesk(database, known, clock),
         SignInDesk(database, known, clock, settings, box, audit),
-        Provider(settings.provider, _our_url(settings), clock) if settings.provider else None,
+        Provider(settings.provider, settings.own_url, clock) if settings.provider else None,
         audit,
         Refusals(settings.broker_folder / LOG, partial(_record_refusals, audit)),
     )
@@ -131,7 +146,10 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         identities.doors.keep_certificates,
         known.run,
         lambda: server.refusals.run(clock),
-        lambda: _tell_config(server),
+        server.stages.run,
+        server.series.run,
+        server.watch.run,
+        lambda: _tell_config(server, attention),
         lambda: _notice_sites(server),
     ]
     try:
@@ -194,12 +212,7 @@ def _listening(settings: Settings) -> socket.socket:
 
 
 def _first_link(server: Server, db: Connection) -> str | None:
-    return first_link(db, _our_url(server.settings), server.clock.now())
-
-
-def _our_url(settings: Settings) -> str:
-    scheme = "https" if settings.web_tls else "http"
-    return settings.public_url or f"{scheme}://127.0.0.1:{settings.port}"
+    return first_link(db, server.settings.own_url, server.clock.now())
 
 
 async def _forever(part: Callable[[], Awaitable[None]]) -> None:
@@ -207,33 +220,40 @@ async def _forever(part: Callable[[], Awaitable[None]]) -> None:
     await part()
 
 
-async def _tell_config(server: Server) -> None:
+async def _tell_config(server: Server, attention: Attention) -> None:
     """Tell a room how it should be: on each new connection, and when something of it changes. The broker keeps it for
     rooms that are away."""
     breaks = -1
-    told: dict[str, tuple[tuple[Fit, ...], tuple[DesiredDevice, ...], str]] = {}
+    told: dict[str, tuple[tuple[Fit, ...], tuple[DesiredDevice, ...], str, float]] = {}
     while True:
         if server.link.breaks != breaks:
             breaks, told = server.link.breaks, {}
         issuing = server.identities.authority.issuing_name
         for site, entry in server.fleet.entries.items() if server.link.is_connected else ():
             devices = server.secrets.told(site, server.rollout.desired.get(site, ()))
-            rests_on = (entry.fits, devices, issuing)
-            if told.get(site) == rests_on or (blueprint := blueprints().get(entry.site.kind)) is None:
+            blueprint = blueprints().get(entry.site.kind)
+            if blueprint is None or not blueprint.agent:
                 continue
-            if server.link.say_config(_config_of(server, site, blueprint, *rests_on)):
+            often = attention.is_wanted(site) or server.sessions.is_live(site)
+            rests_on = (entry.fits, devices, issuing, _interval_s(blueprint, often))
+            if told.get(site) == rests_on:
+                continue
+            if server.link.say_config(_config_of(server, site, *rests_on)):
                 told[site] = rests_on
         await asyncio.sleep(_CONFIG_EVERY_S)
 
 
+def _interval_s(blueprint: Blueprint, often: bool) -> float:
+    """A room that is in use, or is about to be decided on, reports so often that a decision can rest on it."""
+    return min(OFTEN_S, blueprint.report_interval_s) if often else blueprint.report_interval_s
+
+
 def _config_of(
-    server: Server, site: str, blueprint: Blueprint, fits: Sequence[Fit], desired: tuple[DesiredDevice, ...],
-    issuing: str,
-) -> Config:  # fmt: skip
+    server: Server, site: str, fits: Sequence[Fit], desired: tuple[DesiredDevice, ...], issuing: str, interval_s: float
+) -> Config:
     keys, spread_s = server.signer.public_keys, server.settings.renewal_spread_s
     wanted = Config(
-        site, "0" * 16, server.clock.now(), blueprint.report_interval_s, desired, proved_of(fits), keys, issuing,
-        spread_s,
+        site, "0" * 16, server.clock.now(), interval_s, desired, proved_of(fits), keys, issuing, spread_s,
     )  # fmt: skip
     return msgspec.structs.replace(wanted, revision=config_revision(wanted))
 

@@ -93,6 +93,12 @@ class Settings(Struct, frozen=True):
         return self.rooms_broker or (self.broker_host, self.broker_port)
 
     @property
+    def own_url(self) -> str:
+        """Where people reach us."""
+        scheme = "https" if self.web_tls else "http"
+        return self.public_url or f"{scheme}://127.0.0.1:{self.port}"
+
+    @property
     def profiles_folder(self) -> Path:
         """What the province adds to the catalogue: families/ and sites/."""
         return self.folder / "profiles"

@@ -18,8 +18,12 @@ from fleet_server.people.sign_ins import SignInDesk
 from fleet_server.rollout.desk import RolloutDesk
 from fleet_server.rollout.provision import ProvisionDesk
 from fleet_server.rollout.secrets import SecretDesk
+from fleet_server.sessions.confirmations import ConfirmationDesk
 from fleet_server.sessions.desk import SessionDesk
-from fleet_server.sessions.duty import DutyDesk
+from fleet_server.sessions.gates import GateDesk
+from fleet_server.sessions.series import SeriesDesk
+from fleet_server.sessions.stages import StageDesk
+from fleet_server.sessions.watch import Watch
 from fleet_server.state.fleet import Fleet
 from fleet_server.store.database import Database
 from wire.signing import Signer
@@ -38,7 +42,11 @@ class Server(Struct, frozen=True):
     stream: Stream
     commands: CommandDesk
     sessions: SessionDesk
-    duty: DutyDesk
+    confirmations: ConfirmationDesk
+    gates: GateDesk
+    stages: StageDesk
+    series: SeriesDesk
+    watch: Watch
     line_tests: LineTestDesk
     rollout: RolloutDesk
     provision: ProvisionDesk

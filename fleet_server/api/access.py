@@ -3,6 +3,7 @@
 A browser shows its cookie, a program its API token. Whoever has named sites only is given a server that has no others.
 """
 
+import base64
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -15,6 +16,8 @@ from fleet_server.errors import Forbidden, NotFound, NotSignedIn
 from fleet_server.server import Server
 
 COOKIE, SECURE_COOKIE = "diemcau", "__Host-diemcau"
+CALENDAR = ".ics"
+"""What calendar programs fetch, which know no header but a name and a password: the password is an API token."""
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -31,7 +34,7 @@ class Needs:
         if person is None:
             raise NotSignedIn("people.sign_in")
         request.state.person = person
-        if not person.by_token and request.method not in _SAFE and not _comes_from_our_page(request):
+        if not person.by_token and request.method not in _SAFE and not comes_from_our_page(request):
             raise Forbidden("people.foreign_page")
         if not may(person, self.act):
             raise Forbidden("people.may_not", role=person.role)
@@ -82,6 +85,8 @@ async def person_of(request: Request) -> Person | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return await server.known.by_token(token[:200], origin)
+    if scheme.lower() == "basic" and request.url.path.endswith(CALENDAR):
+        return await server.known.by_token(_token_in(token), origin)
     key = request.cookies.get(cookie_name(server), "")[:200]
     return await server.known.by_cookie(key, origin) if key else None
 
@@ -101,7 +106,16 @@ def is_secure(server: Server) -> bool:
     return server.settings.web_tls or (server.settings.public_url or "").startswith("https://")
 
 
-def _comes_from_our_page(request: Request) -> bool:
+def _token_in(account: str) -> str:
+    """The password of RFC 7617's pair; empty where it is none."""
+    try:
+        _, _, password = base64.b64decode(account[:400], validate=True).decode().partition(":")
+    except ValueError:
+        return ""
+    return password[:200]
+
+
+def comes_from_our_page(request: Request) -> bool:
     """A browser says from where a form or a script asks; no foreign page can lie about it (Fetch Metadata, Origin)."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.middleware.gzip import GZipMiddleware
 
 from fleet_server.api import problems
-from fleet_server.api.access import demand_of, person_of
+from fleet_server.api.access import CALENDAR, demand_of, person_of
 from fleet_server.discovery import modules_in
 from fleet_server.domain.access import Person
 from fleet_server.server import Server
@@ -87,6 +87,8 @@ async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Resp
         await _record(request, HTTPStatus.INTERNAL_SERVER_ERROR)
         raise
     await _record(request, response.status_code)
+    if response.status_code == HTTPStatus.UNAUTHORIZED and request.url.path.endswith(CALENDAR):
+        response.headers["WWW-Authenticate"] = 'Basic realm="DiemCau"'
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     return response

@@ -23,6 +23,7 @@ class Act(StrEnum):
 
     SEE = "see"
     CONFIRM_DUTY = "confirm_duty"
+    INVITE = "invite"
     COMMAND = "command"
     APPROVE = "approve"
     TEST_LINE = "test_line"
@@ -44,6 +45,7 @@ TABLE: dict[Act, frozenset[Role]] = {
     Act.SEE: frozenset({VIEW, TECH, OPER, ORGA, ADMI}),
     Act.OWN: frozenset({VIEW, TECH, OPER, ORGA, ADMI}),
     Act.CONFIRM_DUTY: frozenset({TECH, OPER, ORGA, ADMI}),
+    Act.INVITE: frozenset({TECH, OPER, ORGA, ADMI}),
     Act.COMMAND: frozenset({TECH, OPER, ADMI}),
     Act.APPROVE: frozenset({OPER, ADMI}),
     Act.TEST_LINE: frozenset({TECH, OPER, ORGA, ADMI}),

@@ -55,8 +55,9 @@ Decide = Callable[[Evidence, Need], Finding]
 class Check(Struct, frozen=True):
     """One question about the devices of one role; `role` None: about each device that a slot asks for."""
 
-    role: Role | Literal["people"] | None
-    """`people`: about whoever has confirmed to be on duty; it is asked once, and its evidence is `on_duty`."""
+    role: Role | Literal["people", "centre"] | None
+    """`people` and `centre`: about what the centre knows beside the report; it is asked once, and what the centre does
+    not know is None."""
     reads: tuple[str, ...]
     decide: Decide
     where_told: bool = False

@@ -19,9 +19,12 @@ from wire.units import Unit
 
 REPORTS_MISSED = 3
 NEVER = math.inf
+SET_BACK_S = 1.0
+"""What came later than now by more than this, came before our clock was set back: how old it is nobody knows."""
 _STATE_MAX_AGE_S = 60.0
 _NOTHING_OWN = Threshold()
-PEOPLE = "people"
+PEOPLE, CENTRE = "people", "centre"
+"""Roles of checks about what the centre itself knows, and no device of the room."""
 _Said = tuple[DeviceReport, dict[str, Reading]]
 """A device of the report, and its readings by their key."""
 
@@ -62,6 +65,8 @@ class CheckResult(Struct, frozen=True, gc=False):
     """Required: its fail makes the site not ready."""
     unit: Unit = ""
     """Of what it observed and requires, where that is a number."""
+    mend_min: int = 15
+    """Minutes that it usually takes to put right."""
 
 
 class Judgement(Struct, frozen=True, gc=False):
@@ -73,13 +78,13 @@ class Judgement(Struct, frozen=True, gc=False):
     """When the verdict or a check would change with no message arriving; NEVER where it would not."""
 
 
-class Duty(Struct, frozen=True):
-    """Somebody has said that they are in the room and look after it; times are seconds since the epoch."""
+class Known(Struct, frozen=True):
+    """What the centre knows of a room beside its report; times are seconds since the epoch."""
 
-    name: str
-    phone: str
+    value: Value
     at: float
-    until: float
+    until: float = NEVER
+    """From then on it is as good as not known."""
 
 
 class Wanted(Struct, frozen=True):
@@ -92,7 +97,9 @@ class Wanted(Struct, frozen=True):
     in_session: bool = True
     """For a session; False: for any that might come."""
     starts_in_s: float = 0.0
-    duty: Duty | None = None
+    known: Mapping[str, Known] = {}
+    limits: Mapping[str, float] = {}
+    """What the session itself asks, beside the limits of the blueprint."""
 
 
 class _Planned(Struct, frozen=True):
@@ -104,6 +111,7 @@ class _Planned(Struct, frozen=True):
     limits: Mapping[str, float]
     max_ages_s: tuple[float, ...]
     lacking_ages_s: tuple[float, ...]
+    mend_min: int
 
 
 class Plan(Struct, frozen=True):
@@ -113,6 +121,8 @@ class Plan(Struct, frozen=True):
     planned_s: float
     checks: tuple[_Planned, ...]
     about_revision: str | None
+    has_agent: bool = True
+    """False: nobody reports; what counts is what the centre knows."""
 
 
 Thresholds = Callable[[DeviceAbout], Mapping[str, Threshold]]
@@ -144,13 +154,14 @@ def plan_of(
             _Planned(
                 name, told, rule, role, device.id if device is not None else None,
                 {**rule.limits, **limits, **own.limits}, ages(told.reads, most_s), ages(told.may_lack, most_s),
+                own.mend_min or rule.mend_min or told.mend_min,
             )
         )  # fmt: skip
 
     for name in blueprint.checks:
         check = checks[name]
-        if check.role == PEOPLE:
-            plan(name, PEOPLE, None)
+        if check.role in (PEOPLE, CENTRE):
+            plan(name, str(check.role), None)
             continue
         for slot in blueprint.slots:
             if check.role is not None and check.role not in slot.roles:
@@ -162,13 +173,16 @@ def plan_of(
             if check.role in (None, slot.roles[0]):
                 for _ in range(slot.count - len(there)):
                     plan(name, slot.roles[0], None)
-    return Plan(blueprint.report_interval_s, blueprint.planned_s, tuple(planned), about.revision if about else None)
+    revision = about.revision if about else None
+    return Plan(blueprint.report_interval_s, blueprint.planned_s, tuple(planned), revision, blueprint.agent)
 
 
 def judge(room: Room, plan: Plan, now: float, wanted: Wanted | None = None, learning: bool = False) -> Judgement:
     """The verdict at `now`. `wanted` is by the session, where there is one; `learning`: just after a start."""
     report, received_at = room.report, room.received_at
     missed_at = received_at + REPORTS_MISSED * plan.interval_s if received_at is not None else -NEVER
+    if received_at is not None and received_at > now + SET_BACK_S:
+        received_at = None
     known = report is not None and report.about_revision == plan.about_revision
     devices = {device.id: (device, _by_key(device)) for device in report.devices} if report is not None else {}
     changes_at = missed_at if missed_at > now else NEVER
@@ -185,7 +199,7 @@ def judge(room: Room, plan: Plan, now: float, wanted: Wanted | None = None, lear
             continue
         hard = planned.rule.counts == "required" and outcome is not Outcome.WARN
         worst = Verdict.NOT_READY if hard else Verdict.AT_RISK
-    gone = not room.present or missed_at <= now
+    gone = plan.has_agent and (not room.present or missed_at <= now)
     if gone and not learning:
         worst = Verdict.OFFLINE
     elif gone:
@@ -216,8 +230,8 @@ def _ask(
     planned: _Planned, devices: Mapping[str, _Said], received_at: float | None, now: float, wanted: Wanted, known: bool
 ) -> tuple[CheckResult, float]:
     """One check over one device, and the moment when it goes stale."""
-    if planned.role == PEOPLE:
-        return _ask_people(planned, now, wanted)
+    if planned.role in (PEOPLE, CENTRE):
+        return _ask_centre(planned, now, wanted)
     if planned.device is None:
         return _result(planned, Finding(Outcome.FAIL, "slot_empty", {}), None), NEVER
     said = devices.get(planned.device)
@@ -256,15 +270,18 @@ def _ask(
     return _result(planned, check.decide(evidence, _need(planned, wanted)), seen_at), stale_at
 
 
-def _ask_people(planned: _Planned, now: float, wanted: Wanted) -> tuple[CheckResult, float]:
-    """A check about who is on duty, and when their word runs out."""
-    duty = wanted.duty if wanted.duty is not None and now < wanted.duty.until else None
-    finding = planned.check.decide({"on_duty": duty.name if duty else None}, _need(planned, wanted))
-    return _result(planned, finding, duty.at if duty else None), duty.until if duty else NEVER
+def _ask_centre(planned: _Planned, now: float, wanted: Wanted) -> tuple[CheckResult, float]:
+    """A check about what the centre knows, and when that runs out. What it does not know is None."""
+    known = {key: found for key in planned.check.reads if (found := wanted.known.get(key)) and now < found.until}
+    evidence = {key: known[key].value if key in known else None for key in planned.check.reads}
+    seen_at = min((found.at for found in known.values()), default=None)
+    until = min((found.until for found in known.values()), default=NEVER)
+    return _result(planned, planned.check.decide(evidence, _need(planned, wanted)), seen_at), until
 
 
 def _need(planned: _Planned, wanted: Wanted) -> Need:
-    return Need(wanted.planned_s, planned.limits, wanted.live, wanted.in_session, wanted.starts_in_s)
+    limits = {**planned.limits, **wanted.limits} if wanted.limits else planned.limits
+    return Need(wanted.planned_s, limits, wanted.live, wanted.in_session, wanted.starts_in_s)
 
 
 def _by_key(device: DeviceReport) -> dict[str, Reading]:
@@ -275,5 +292,5 @@ def _result(planned: _Planned, finding: Finding, seen_at: float | None) -> Check
     return CheckResult(
         planned.name, planned.role, planned.device, finding.outcome, finding.key, finding.params,
         finding.observed, finding.required, seen_at, planned.rule.counts == "required",
-        finding.unit or planned.check.unit,
+        finding.unit or planned.check.unit, planned.mend_min,
     )  # fmt: skip

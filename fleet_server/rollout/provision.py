@@ -30,8 +30,6 @@ _SEEN_WITHIN_S = 90.0
 """A setting is in the next report that its device is observed for."""
 _MEND_EVERY_S = 5.0
 _MEND_AGAIN = timedelta(hours=1)
-_QUIET_BEFORE = timedelta(hours=1)
-"""In the hour before a session nothing is changed by itself."""
 OURSELVES = "DiemCau"
 
 
@@ -119,8 +117,7 @@ class ProvisionDesk:
         return not self._is_soon_in_session(site)
 
     def _is_soon_in_session(self, site: str) -> bool:
-        soon = self._clock.now() + _QUIET_BEFORE
-        return any(session.starts_at <= soon for session in self._sessions.of_site(site))
+        return self._sessions.is_near(site)
 
     async def _begin(self, site: str, steps: list[RunStep], by: str) -> RunRow:
         run = RunRow(uuid7(), site, by, self._clock.now(), None, "running", tuple(steps))

@@ -1,29 +1,43 @@
-"""Sessions: plan one, see its gate, decide."""
+"""Sessions as they are planned: plan one, move it, copy it, cancel it, and see first what stands against it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
-import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
-from fleet_server.domain.gate import Gate, Waiver, gate_of
-from fleet_server.domain.readiness import Wanted, judge
-from fleet_server.domain.sessions import Session, is_live, wrong_plan
+from fleet_server.domain.sessions import Clash, Needs, Session, clashes, is_live, is_near, wrong_plan
 from fleet_server.errors import Conflict, Invalid, NotFound
 from fleet_server.live.stream import Stream
-from fleet_server.sessions.duty import DutyDesk
 from fleet_server.state.fleet import Fleet
 from fleet_server.store import sessions
-from fleet_server.store.database import Database
-from fleet_server.store.sessions import DecisionRow
+from fleet_server.store.database import Database, millis, moment
 from wire.ids import uuid7
 from wire.times import Clock
+
+
+class Wish(Struct, frozen=True):
+    """What somebody wants to be planned."""
+
+    title: str
+    kind: str
+    chair: str
+    starts_at: datetime
+    ends_at: datetime
+    sites: tuple[str, ...]
+    is_rehearsal: bool = False
+    rehearses: str | None = None
+    stages_min: tuple[int, ...] | None = None
+    """None: as for every session."""
+    spares: tuple[str, ...] = ()
+    needs: Needs = Needs()
 
 
 class SessionDesk:
     """What organisers may ask. Sessions that have not ended are kept in memory too: each command asks for them."""
 
-    def __init__(self, database: Database, fleet: Fleet, stream: Stream, clock: Clock, duty: DutyDesk) -> None:
-        self._database, self._fleet, self._stream, self._clock, self._duty = database, fleet, stream, clock, duty
+    def __init__(self, database: Database, fleet: Fleet, stream: Stream, clock: Clock) -> None:
+        self._database, self._fleet, self._stream, self._clock = database, fleet, stream, clock
         self._open: list[Session] = []
 
     async def load(self) -> None:
@@ -31,20 +45,73 @@ class SessionDesk:
         now = self._clock.now()
         self._open = await self._database.read(lambda db: sessions.not_ended(db, now))
 
-    async def plan(
-        self, title: str, kind: str, chair: str, starts_at: datetime, ends_at: datetime, sites: Sequence[str]
-    ) -> Session:
-        """A new session. Raises Invalid with what is wrong."""
-        session = Session(uuid7(), title, kind, chair, starts_at, ends_at, tuple(dict.fromkeys(sites)))
-        if wrong := wrong_plan(starts_at, ends_at, session.sites, self._clock.now()):
-            raise Invalid(**wrong)
-        if unknown := [site for site in session.sites if site not in self._fleet.entries]:
-            raise Invalid("sessions.unknown_sites", sites=", ".join(unknown[:10]))
+    async def plan(self, wish: Wish, by: str, *, series: tuple[str, str] | None = None) -> Session:
+        """A new session; with `series` that of one of its days. Raises Invalid with what is wrong."""
+        session = self.drafted(wish, by)
+        if series is not None:
+            session = replace(session, series=series[0], series_day=series[1])
         await self._database.write(lambda db: sessions.add(db, session))
-        self._open.append(session)
-        self._open.sort(key=lambda known: known.starts_at)
-        self._stream.publish("session", id=session.id)
+        self._put(session)
         return session
+
+    async def change(self, id: str, wish: Wish, by: str) -> Session:
+        """Another time, other rooms, other needs. Raises NotFound, Invalid, and Conflict once it is over or cancelled.
+
+        Stages that are due before now at its new time are not made up for; those that were run stay as they were.
+        """
+        before = await self.open_one(id)
+        drafted = self.drafted(wish, by, id)
+        moved = (before.starts_at, before.stages_min) != (drafted.starts_at, drafted.stages_min)
+        session = replace(
+            drafted, planned_at=drafted.planned_at if moved else before.planned_at, by=before.by,
+            series=before.series, series_day=before.series_day,
+        )  # fmt: skip
+        await self._database.write(lambda db: sessions.change(db, session))
+        self._put(session)
+        return session
+
+    async def cancel(self, id: str, why: str) -> Session:
+        """It does not take place. Raises NotFound, Invalid without a reason, Conflict once it is over or cancelled."""
+        if not why.strip():
+            raise Invalid("sessions.no_reason")
+        session = replace(await self.open_one(id), cancelled_at=self._now(), cancelled_why=why.strip())
+        await self._database.write(lambda db: sessions.change(db, session))
+        self._put(session)
+        return session
+
+    def drafted(self, wish: Wish, by: str, id: str | None = None) -> Session:
+        """The session that a wish would be, planned now. Raises Invalid with what is wrong."""
+        session = Session(
+            id or uuid7(), wish.title, wish.kind, wish.chair, _whole(wish.starts_at), _whole(wish.ends_at),
+            tuple(dict.fromkeys(wish.sites)), self._now(), by, wish.is_rehearsal, wish.rehearses,
+            spares=tuple(dict.fromkeys(wish.spares)), needs=wish.needs,
+        )  # fmt: skip
+        if wish.stages_min is not None:
+            session = replace(session, stages_min=tuple(sorted(set(wish.stages_min), reverse=True)))
+        if wrong := wrong_plan(session, self._clock.now()):
+            raise Invalid(**wrong)
+        named = (*session.sites, *session.spares)
+        if unknown := [site for site in named if site not in self._fleet.entries]:
+            raise Invalid("sessions.unknown_sites", sites=", ".join(unknown[:10]))
+        return session
+
+    def clashes(self, session: Session) -> list[Clash]:
+        """What other sessions want at the same time."""
+        return clashes(session, self.upcoming(), self.hubs, self.hub_mbit_s)
+
+    @property
+    def hubs(self) -> frozenset[str]:
+        """The sites through which every session runs."""
+        return frozenset(site for site, entry in self._fleet.entries.items() if entry.site.kind == "hub")
+
+    @property
+    def hub_mbit_s(self) -> float:
+        """The narrower way of the hub's line, by its contract; 0 where nobody has said."""
+        lines = [
+            min(entry.site.line_down_mbit_s or 0.0, entry.site.line_up_mbit_s or 0.0)
+            for entry in self._fleet.entries.values() if entry.site.kind == "hub"
+        ]  # fmt: skip
+        return max(lines, default=0.0)
 
     async def find(self, session: str) -> Session:
         """A session by its id. Raises NotFound."""
@@ -53,9 +120,26 @@ class SessionDesk:
             raise NotFound("sessions.not_found", session=session)
         return found
 
+    async def open_one(self, session: str) -> Session:
+        """A session that can still be changed. Raises NotFound, Conflict."""
+        found = await self.find(session)
+        if found.cancelled_at is not None:
+            raise Conflict("sessions.cancelled")
+        if found.ends_at <= self._clock.now():
+            raise Conflict("sessions.over")
+        return found
+
     async def newest(self, most: int = 50) -> list[Session]:
         """The latest sessions."""
         return await self._database.read(lambda db: sessions.newest(db, most))
+
+    async def between(self, first: datetime, last: datetime) -> list[Session]:
+        """Sessions that begin in this time."""
+        return await self._database.read(lambda db: sessions.between(db, first, last))
+
+    async def rehearsals_of(self, session: str) -> list[Session]:
+        """The rehearsals that try out a session."""
+        return await self._database.read(lambda db: sessions.rehearsals_of(db, session))
 
     def upcoming(self) -> list[Session]:
         """Sessions that run or are to come, the next first."""
@@ -63,53 +147,34 @@ class SessionDesk:
         return [session for session in self._open if session.ends_at > now]
 
     def of_site(self, site: str) -> list[Session]:
-        """Those of `upcoming` that a site is in."""
-        return [session for session in self.upcoming() if site in session.sites]
+        """Those of `upcoming` that a site is in, or stands by for."""
+        return [session for session in self.upcoming() if site in session.sites or site in session.spares]
 
     def is_live(self, site: str) -> bool:
         """Whether a session runs in this room."""
         now = self._clock.now()
-        return any(is_live(session, now) for session in self._open if site in session.sites)
+        return any(is_live(session, now) for session in self.of_site(site))
+
+    def is_near(self, site: str) -> bool:
+        """Whether a session runs in this room or begins within the hour: nothing begins there by itself."""
+        now = self._clock.now()
+        return any(is_near(session, now) for session in self.of_site(site))
 
     def is_any_live(self) -> bool:
         """Whether a session runs anywhere: the hub's line is then for it alone."""
         now = self._clock.now()
         return any(is_live(session, now) for session in self._open)
 
-    async def gate(self, session: Session) -> tuple[Gate, DecisionRow | None, list[Waiver]]:
-        """Every site judged now under the session's needs, with the decision and waivers that stand."""
-        decision, granted = await self._database.read(
-            lambda db: (sessions.last_decision(db, session.id), sessions.waivers_of(db, session.id))
-        )
-        return self._gate(session, granted), decision, granted
-
-    async def decide(
-        self, session: Session, decision: str, by: str, reason: str, granted: Sequence[Waiver]
-    ) -> tuple[Gate, DecisionRow]:
-        """A named person's decision, with the verdicts that it rests on. Raises Invalid or Conflict."""
-        for waiver in granted:
-            if waiver.site not in session.sites:
-                raise Invalid("sessions.waiver_of_other_site", site=waiver.site)
-        async with self._fleet.lock:  # nothing is judged anew between looking and writing
-            earlier = await self._database.read(lambda db: sessions.waivers_of(db, session.id))
-            gate = self._gate(session, [*earlier, *granted])
-            if decision == "go" and not gate.go:
-                waiting = [entry.site for entry in gate.sites if not entry.admitted]
-                raise Conflict("sessions.not_admitted", count=len(waiting), sites=", ".join(waiting[:10]))
-            rests_on = msgspec.json.encode({entry.site: str(entry.verdict) for entry in gate.sites}).decode()
-            row = DecisionRow(decision, by, reason, self._clock.now(), rests_on)
-            await self._database.write(lambda db: sessions.decide(db, session.id, row, granted))
+    def _put(self, session: Session) -> None:
+        others: Iterable[Session] = (known for known in self._open if known.id != session.id)
+        self._open = [*others, session] if session.cancelled_at is None else [*others]
+        self._open.sort(key=lambda known: (known.starts_at, known.id))
         self._stream.publish("session", id=session.id)
-        return gate, row
 
-    def _gate(self, session: Session, granted: Sequence[Waiver]) -> Gate:
-        now = self._clock.now()
-        left_s = max(0.0, (session.ends_at - max(now, session.starts_at)).total_seconds())
-        starts_in_s = max(0.0, (session.starts_at - now).total_seconds())
-        live = session.starts_at <= now < session.ends_at
-        judged = {}
-        for site in session.sites:
-            entry = self._fleet.entries[site]
-            wanted = Wanted(left_s, live=live, starts_in_s=starts_in_s, duty=self._duty.of_site(site))
-            judged[site] = judge(entry.room, entry.plan, now.timestamp(), wanted, self._fleet.is_learning)
-        return gate_of(judged, granted, now)
+    def _now(self) -> datetime:
+        return moment(millis(self._clock.now()))
+
+
+def _whole(time: datetime) -> datetime:
+    """To the second: what the database keeps is what is in memory."""
+    return moment(millis(time) // 1000 * 1000)

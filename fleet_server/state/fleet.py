@@ -48,12 +48,12 @@ class SiteEntry(Struct, frozen=True, gc=False):
     @property
     def provisioned(self) -> bool:
         """Whether the room is what it should be, and one machine alone speaks for it."""
-        return self.provisioning.is_provisioned and self.boots.cloned_at is None
+        return not self.plan.has_agent or (self.provisioning.is_provisioned and self.boots.cloned_at is None)
 
     @property
     def is_set_up(self) -> bool:
         """Whether the room has ever been what it should be. Before, it is neither ready nor broken."""
-        return self.kept.set_up_at is not None
+        return not self.plan.has_agent or self.kept.set_up_at is not None
 
 
 class Fleet:

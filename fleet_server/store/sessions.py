@@ -1,102 +1,92 @@
-"""Queries about sessions, their decisions and waivers."""
+"""Queries about sessions as they are planned."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
-from sqlalchemy import Connection, insert, select
+import msgspec
+from sqlalchemy import Connection, Select, delete, insert, select, update
 
-from fleet_server.domain.gate import Waiver
-from fleet_server.domain.sessions import Session
+from fleet_server.domain.sessions import Needs, Session
 from fleet_server.store.database import millis, moment
-from fleet_server.store.tables import decisions, session_sites, sessions, waivers
-from wire.ids import uuid7
+from fleet_server.store.session_tables import session_sites, sessions
 
-
-class DecisionRow(Struct, frozen=True):
-    """Who decided what, when, and on which verdicts (JSON)."""
-
-    decision: str
-    by: str
-    reason: str
-    at: datetime
-    rests_on: str
+_TIMES = ("starts_at", "ends_at", "planned_at", "cancelled_at")
+_LISTS = ("stages_min", "spares")
 
 
 def add(db: Connection, session: Session) -> None:
     """A new session with its sites."""
-    db.execute(
-        insert(sessions).values(
-            id=session.id, title=session.title, kind=session.kind, chair=session.chair,
-            starts_at=millis(session.starts_at), ends_at=millis(session.ends_at),
-        )
-    )  # fmt: skip
-    db.execute(insert(session_sites), [{"session": session.id, "site": site} for site in session.sites])
+    db.execute(insert(sessions).values(_values(session)))
+    _add_sites(db, session)
+
+
+def change(db: Connection, session: Session) -> None:
+    """The session as it is planned now."""
+    db.execute(update(sessions).where(sessions.c.id == session.id).values(_values(session)))
+    db.execute(delete(session_sites).where(session_sites.c.session == session.id))
+    _add_sites(db, session)
+
+
+def days_of_series(db: Connection, series: str) -> set[str]:
+    """The days of a series that have had their session, also those that were cancelled or moved."""
+    return set(db.execute(select(sessions.c.series_day).where(sessions.c.series == series)).scalars())
 
 
 def not_ended(db: Connection, now: datetime) -> list[Session]:
-    """Sessions that run or are to come, by their start."""
-    rows = db.execute(select(sessions).where(sessions.c.ends_at > millis(now)).order_by(sessions.c.starts_at))
-    return _with_sites(db, rows.all())
+    """Sessions that run or are to come, by their start; those that were cancelled are not among them."""
+    open_ones = (sessions.c.ends_at > millis(now)) & sessions.c.cancelled_at.is_(None)
+    return _with_sites(db, select(sessions).where(open_ones).order_by(sessions.c.starts_at, sessions.c.id))
 
 
 def newest(db: Connection, most: int) -> list[Session]:
     """The latest sessions, those to come first."""
-    return _with_sites(db, db.execute(select(sessions).order_by(sessions.c.starts_at.desc()).limit(most)).all())
+    return _with_sites(db, select(sessions).order_by(sessions.c.starts_at.desc(), sessions.c.id.desc()).limit(most))
+
+
+def between(db: Connection, first: datetime, last: datetime, most: int = 5_000) -> list[Session]:
+    """Sessions that begin in this time, by their start."""
+    in_it = (sessions.c.starts_at >= millis(first)) & (sessions.c.starts_at < millis(last))
+    return _with_sites(db, select(sessions).where(in_it).order_by(sessions.c.starts_at, sessions.c.id).limit(most))
 
 
 def find(db: Connection, session: str) -> Session | None:
     """A session by its id."""
-    found = _with_sites(db, db.execute(select(sessions).where(sessions.c.id == session)).all())
+    found = _with_sites(db, select(sessions).where(sessions.c.id == session))
     return found[0] if found else None
 
 
-def decide(db: Connection, session: str, decision: DecisionRow, granted: Iterable[Waiver]) -> None:
-    """Write a decision and the waivers that it grants, together."""
-    db.execute(
-        insert(decisions).values(
-            id=uuid7(), session=session, decision=decision.decision, by=decision.by, reason=decision.reason,
-            at=millis(decision.at), rests_on=decision.rests_on,
-        )
-    )  # fmt: skip
-    for waiver in granted:
-        db.execute(
-            insert(waivers).values(
-                id=uuid7(), session=session, site=waiver.site, check=waiver.check, reason=waiver.reason,
-                by=waiver.by, until=millis(waiver.until),
-            )
-        )  # fmt: skip
+def rehearsals_of(db: Connection, session: str) -> list[Session]:
+    """The rehearsals that try out a session, the first one first."""
+    return _with_sites(db, select(sessions).where(sessions.c.rehearses == session).order_by(sessions.c.starts_at))
 
 
-def last_decision(db: Connection, session: str) -> DecisionRow | None:
-    """The decision that stands."""
-    table = decisions.c
-    row = db.execute(
-        select(table.decision, table.by, table.reason, table.at, table.rests_on)
-        .where(table.session == session)
-        .order_by(table.at.desc(), table.id.desc())
-        .limit(1)
-    ).first()
-    return DecisionRow(row[0], row[1], row[2], moment(row[3]), row[4]) if row else None
+def _add_sites(db: Connection, session: Session) -> None:
+    db.execute(insert(session_sites), [{"session": session.id, "site": site} for site in session.sites])
 
 
-def waivers_of(db: Connection, session: str) -> list[Waiver]:
-    """Every waiver that was granted for a session."""
-    table = waivers.c
-    rows = db.execute(
-        select(table.site, table.check, table.reason, table.by, table.until).where(table.session == session)
-    )
-    return [Waiver(row[0], row[1], row[2], row[3], moment(row[4])) for row in rows]
+def _values(session: Session) -> dict[str, Any]:
+    values = {name: getattr(session, name) for name in session.__struct_fields__ if name != "sites"}
+    for name in _TIMES:
+        values[name] = millis(values[name]) if values[name] is not None else None
+    for name in (*_LISTS, "needs"):
+        values[name] = msgspec.json.encode(values[name]).decode()
+    return values
 
 
-def _with_sites(db: Connection, rows: Iterable[Any]) -> list[Session]:
-    listed = list(rows)
-    members: dict[str, list[str]] = {row[0]: [] for row in listed}
+def _with_sites(db: Connection, question: Select[Any]) -> list[Session]:
+    rows = db.execute(question).all()
+    members: dict[str, list[str]] = {row.id: [] for row in rows}
     where = session_sites.c.session.in_(list(members))
     for session, site in db.execute(select(session_sites).where(where).order_by(session_sites.c.site)):
         members[session].append(site)
-    return [
-        Session(row[0], row[1], row[2], row[3], moment(row[4]), moment(row[5]), tuple(members[row[0]]))
-        for row in listed
-    ]
+    return [_session(row._mapping, members[row.id]) for row in rows]
+
+
+def _session(row: Any, sites: Iterable[str]) -> Session:
+    values = dict(row) | {"sites": tuple(sites)}
+    for name in _TIMES:
+        values[name] = moment(values[name]) if values[name] is not None else None
+    for name in _LISTS:
+        values[name] = tuple(msgspec.json.decode(values[name]))
+    return Session(**values | {"needs": msgspec.json.decode(values["needs"], type=Needs)})

@@ -97,45 +97,6 @@ command_steps = Table(
     Column("params", Text, nullable=False),
 )  # fmt: skip
 
-sessions = Table(
-    "sessions", metadata,
-    Column("id", String(36), primary_key=True),
-    Column("title", String(200), nullable=False),
-    Column("kind", String(16), nullable=False),
-    Column("chair", String(120), nullable=False),
-    Column("starts_at", BigInteger, nullable=False),
-    Column("ends_at", BigInteger, nullable=False),
-    Index("sessions_by_end", "ends_at"),
-)  # fmt: skip
-
-session_sites = Table(
-    "session_sites", metadata,
-    Column("session", ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True),
-    Column("site", ForeignKey("sites.id"), primary_key=True),
-)  # fmt: skip
-
-decisions = Table(
-    "decisions", metadata,
-    Column("id", String(36), primary_key=True),
-    Column("session", ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("decision", String(8), nullable=False),
-    Column("by", String(120), nullable=False),
-    Column("reason", String(500), nullable=False),
-    Column("at", BigInteger, nullable=False),
-    Column("rests_on", Text, nullable=False),
-)  # fmt: skip
-
-waivers = Table(
-    "waivers", metadata,
-    Column("id", String(36), primary_key=True),
-    Column("session", ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("site", String(64), nullable=False),
-    Column("check", String(64), nullable=False),
-    Column("reason", String(500), nullable=False),
-    Column("by", String(120), nullable=False),
-    Column("until", BigInteger, nullable=False),
-)  # fmt: skip
-
 line_tests = Table(
     "line_tests", metadata,
     Column("id", String(36), primary_key=True),
@@ -190,16 +151,6 @@ provision_runs = Table(
     Column("ended_at", BigInteger),
     Column("state", String(16), nullable=False),
     Column("steps", Text, nullable=False),
-)  # fmt: skip
-
-duties = Table(
-    "duties", metadata,
-    Column("id", String(36), primary_key=True),
-    Column("site", ForeignKey("sites.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("name", String(120), nullable=False),
-    Column("phone", String(40), nullable=False),
-    Column("at", BigInteger, nullable=False),
-    Column("until", BigInteger, nullable=False),
 )  # fmt: skip
 
 users = Table(

@@ -12,7 +12,7 @@ from firmware_profiles.schema import Threshold
 from fleet_server.domain.checks import checks
 from fleet_server.domain.findings import Outcome
 from fleet_server.domain.gate import Waiver, gate_of
-from fleet_server.domain.readiness import NEVER, PEOPLE, Duty, Judgement, Room, Verdict, Wanted, judge, plan_of
+from fleet_server.domain.readiness import CENTRE, NEVER, PEOPLE, Judgement, Known, Room, Verdict, Wanted, judge, plan_of
 from tests.counterparts.spoken_room import HEALTHY, about_of_room, report_of_room
 from wire.ids import uuid7
 from wire.messages import DeviceAbout, Report
@@ -22,7 +22,7 @@ ABOUT = about_of_room()
 PLAN = plan_of(blueprints()["commune"], ABOUT, checks())
 BOOT = uuid7()
 T = 1_000_000.0
-DUTY = Duty("Lê Thị B", "0237 385 2246", T - 60, T + 3_600)
+DUTY = {"on_duty": Known("Lê Thị B", T, T + 43_200), "prepared": Known("lights seats dossier citizen", T)}
 
 
 def room(report: Report | None = None, **changed: Any) -> Room:
@@ -223,7 +223,7 @@ def test_after_all_its_changes_a_room_is_offline(late: Room) -> None:
 @given(aged_rooms())
 def test_evidence_past_its_age_is_unknown_whatever_it_said(late: Room) -> None:
     found = judge(late, PLAN, T + 86_400)
-    of_devices = [check for check in found.checks if check.role != PEOPLE]
+    of_devices = [check for check in found.checks if check.role not in (PEOPLE, CENTRE)]
     assert all(check.outcome in (Outcome.UNKNOWN, Outcome.FAIL) for check in of_devices)
     assert all(check.outcome is Outcome.UNKNOWN or check.key == "not_answering" for check in of_devices)
 
@@ -247,8 +247,8 @@ def test_a_wrong_clock_in_the_room_changes_nothing(late: Room, said: Any) -> Non
 
 def test_a_longer_session_needs_more() -> None:
     on_battery = room(power_source="battery", battery_runtime=5_000.0)
-    assert judge(on_battery, PLAN, T, Wanted(3_600, duty=DUTY)).verdict is Verdict.AT_RISK
-    assert judge(on_battery, PLAN, T, Wanted(7_200, duty=DUTY)).verdict is Verdict.NOT_READY
+    assert judge(on_battery, PLAN, T, Wanted(3_600, known=DUTY)).verdict is Verdict.AT_RISK
+    assert judge(on_battery, PLAN, T, Wanted(7_200, known=DUTY)).verdict is Verdict.NOT_READY
 
 
 @pytest.mark.parametrize(
@@ -257,8 +257,8 @@ def test_a_longer_session_needs_more() -> None:
         (None, ("pass", "not_yet")),
         (Wanted(3_600, starts_in_s=7_200), ("pass", "not_yet")),
         (Wanted(3_600, starts_in_s=3_000), ("fail", "nobody")),
-        (Wanted(3_600, duty=DUTY), ("pass", "ok")),
-        (Wanted(3_600, duty=msgspec.structs.replace(DUTY, until=T)), ("fail", "nobody")),
+        (Wanted(3_600, known=DUTY), ("pass", "ok")),
+        (Wanted(3_600, known={"on_duty": Known("Lê Thị B", T - 60, T)}), ("fail", "nobody")),
     ],
 )
 def test_somebody_must_be_on_duty_from_an_hour_before_a_session(
@@ -281,7 +281,7 @@ def test_somebody_must_be_on_duty_from_an_hour_before_a_session(
 def test_a_line_must_carry_its_contract(changed: dict[str, Any], in_session: bool, expected: tuple[str, str]) -> None:
     contract = {"contract_down_mbit_s": 5.0, "contract_up_mbit_s": 5.0}
     plan = plan_of(blueprints()["commune"], ABOUT, checks(), contract)
-    wanted = Wanted(3_600, duty=DUTY, in_session=in_session)
+    wanted = Wanted(3_600, known=DUTY, in_session=in_session)
     assert outcome(judge(room(**changed), plan, T, wanted), "line_wide") == expected
 
 
@@ -325,8 +325,10 @@ def test_the_gate_goes_only_with_every_site_ready_or_waived() -> None:
 
 def test_every_reading_that_a_check_reads_is_told_by_a_driver() -> None:
     told = {key for readings in HEALTHY.values() for key in readings} | {"state"}
+    by_centre = {"on_duty", "prepared", "certificate_until", "provisioned", "rooms_mbit_s"}
     for name, check in checks().items():
-        assert {*check.reads, *check.may_lack} <= told, name
+        known = by_centre if check.role in (PEOPLE, CENTRE) else told
+        assert {*check.reads, *check.may_lack} <= known, name
 
 
 def test_a_check_says_the_unit_of_what_it_found() -> None:

@@ -71,7 +71,7 @@ def test_a_command_never_goes_back_and_only_a_late_answer_corrects_its_end(steps
 
 
 def test_a_session_is_live_from_ten_minutes_before_to_its_end() -> None:
-    session = Session("x", "t", "periodic", "", NOW, NOW + timedelta(hours=1), ("a",))
+    session = Session("x", "t", "periodic", "", NOW, NOW + timedelta(hours=1), ("a",), NOW)
     moments = {-11: False, -10: True, 0: True, 59: True, 60: False}
     assert {m: is_live(session, NOW + timedelta(minutes=m)) for m in moments} == moments
 
@@ -87,7 +87,8 @@ def test_a_session_is_live_from_ten_minutes_before_to_its_end() -> None:
     ],
 )
 def test_a_plan_is_judged(start_min: int, end_min: int, sites: tuple[str, ...], key: str | None) -> None:
-    found = wrong_plan(NOW + timedelta(minutes=start_min), NOW + timedelta(minutes=end_min), sites, NOW)
+    starts_at, ends_at = NOW + timedelta(minutes=start_min), NOW + timedelta(minutes=end_min)
+    found = wrong_plan(Session("x", "t", "periodic", "", starts_at, ends_at, sites, NOW), NOW)
     assert (found or {}).get("key") == key
 
 

@@ -10,8 +10,8 @@ from fleet_server.api.access import needs
 from fleet_server.api.context import Site, TheServer
 from fleet_server.api.problems import problems
 from fleet_server.domain.access import Act
-from fleet_server.domain.readiness import Duty
 from fleet_server.errors import NotFound
+from fleet_server.store.confirmations import Duty
 from fleet_server.views import moment
 
 router = APIRouter(tags=["duty"])
@@ -42,7 +42,7 @@ class DutyOut(BaseModel):
 )
 async def confirm(site: Site, wanted: DutyIn, server: TheServer) -> DutyOut:
     """It stands for a working day, and every gate of the site asks for it."""
-    return _out(await server.duty.confirm(site, wanted.name, wanted.phone))
+    return _out(await server.confirmations.confirm_duty(site, wanted.name, wanted.phone))
 
 
 @router.get("/sites/{site}/duty", dependencies=[needs(Act.SEE)], summary="Who is on duty", responses=problems(404, 422))
@@ -50,7 +50,7 @@ async def get(site: Site, server: TheServer) -> DutyOut | None:
     """Null while nobody has confirmed."""
     if site not in server.fleet.entries:
         raise NotFound("sites.not_found", site=site)
-    duty = server.duty.of_site(site)
+    duty = server.confirmations.duty_of(site)
     return _out(duty) if duty is not None else None
 
 

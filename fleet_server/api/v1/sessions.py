@@ -1,30 +1,37 @@
-"""Sessions: POST and GET /sessions, GET /sessions/{id}/gate, POST /sessions/{id}/decision."""
+"""Sessions: plan, preview, list, change, cancel; GET /sessions.ics for calendars."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 from msgspec.structs import replace
 from pydantic import AwareDatetime, BaseModel, Field
 
-from fleet_server.api.access import ThePerson, needs
+from fleet_server.api.access import ThePerson, needs, told
 from fleet_server.api.context import Identifier, TheServer
 from fleet_server.api.language import Language
 from fleet_server.api.problems import problems
 from fleet_server.domain.access import Act
-from fleet_server.domain.gate import Gate, Waiver
-from fleet_server.domain.readiness import CheckResult, Verdict
-from fleet_server.domain.sessions import Session
+from fleet_server.domain.sessions import MOST_STAGES, Clash, Needs, Session
 from fleet_server.errors import NotFound
 from fleet_server.server import Server
-from fleet_server.store.sessions import DecisionRow
-from fleet_server.texts import Lang
-from fleet_server.views import message
-from wire.ids import SLUG
+from fleet_server.sessions.calendar import calendar_of
+from fleet_server.sessions.desk import Wish
+from fleet_server.texts import translate
+from wire.ids import SLUG, UUID
 
 router = APIRouter(tags=["sessions"])
 
 Reason = Annotated[str, Field(max_length=500)]
+SiteName = Annotated[str, Field(pattern=SLUG)]
+_CALENDAR_BACK, _CALENDAR_AHEAD = timedelta(days=92), timedelta(days=400)
+
+
+class NeedsIn(BaseModel):
+    """What a session asks of its rooms and of the hub."""
+
+    room_mbit_s: Annotated[float, Field(gt=0, le=1_000, description="What a room takes of the hub's line")] = 2.0
+    battery_share: Annotated[float, Field(ge=0, le=1, description="Of the planned time")] = 0.25
 
 
 class SessionIn(BaseModel):
@@ -35,16 +42,24 @@ class SessionIn(BaseModel):
     chair: Annotated[str, Field(max_length=120)] = ""
     starts_at: AwareDatetime
     ends_at: AwareDatetime
-    sites: Annotated[list[Annotated[str, Field(pattern=SLUG)]], Field(min_length=1, max_length=5_000)]
+    sites: Annotated[list[SiteName], Field(min_length=1, max_length=5_000)]
+    is_rehearsal: bool = False
+    rehearses: Annotated[str, Field(pattern=UUID)] | None = None
+    stages_min: Annotated[
+        list[Annotated[int, Field(ge=1, le=20_160)]],
+        Field(max_length=MOST_STAGES, description="Minutes before the start at which the rooms are checked"),
+    ] | None = None  # fmt: skip
+    spares: Annotated[list[SiteName], Field(max_length=200, description="Rooms that stand by")] = []
+    needs: NeedsIn = NeedsIn()
 
-
-class DecisionOut(BaseModel):
-    """A decision that was taken."""
-
-    decision: Literal["go", "no_go"]
-    by: str
-    reason: str
-    at: datetime
+    def wish(self) -> Wish:
+        """As the desk takes it."""
+        return Wish(
+            self.title.strip(), self.kind, self.chair.strip(), self.starts_at, self.ends_at, tuple(self.sites),
+            self.is_rehearsal or self.rehearses is not None, self.rehearses,
+            tuple(self.stages_min) if self.stages_min is not None else None, tuple(self.spares),
+            Needs(self.needs.room_mbit_s, self.needs.battery_share),
+        )  # fmt: skip
 
 
 class SessionOut(BaseModel):
@@ -57,6 +72,14 @@ class SessionOut(BaseModel):
     starts_at: datetime
     ends_at: datetime
     sites: list[str]
+    is_rehearsal: bool
+    rehearses: str | None
+    series: str | None
+    stages_min: list[int]
+    spares: list[str]
+    needs: NeedsIn
+    cancelled_at: datetime | None
+    cancelled_why: str
 
 
 class SessionsOut(BaseModel):
@@ -65,149 +88,131 @@ class SessionsOut(BaseModel):
     items: list[SessionOut]
 
 
-class ReasonOut(BaseModel):
-    """What stands against a site."""
-
-    check: str
-    device: str | None
-    outcome: str
-    blocks: bool = Field(description="It must be put right or waived before a go")
-    text: str
-
-
-class GateSiteOut(BaseModel):
-    """One site at the gate."""
-
-    site: str
-    name: str
-    verdict: Verdict
-    admitted: bool
-    reasons: list[ReasonOut]
-    waived: list[ReasonOut]
-
-
-class GateOut(BaseModel):
-    """The gate of a session now."""
+class ClashOut(BaseModel):
+    """Another session that wants the same at the same time."""
 
     session: str
-    go: bool = Field(description="Every site is ready or waived")
-    learning: bool = Field(description="The server has just started and is not sure yet")
-    sites: list[GateSiteOut]
-    decision: DecisionOut | None
+    title: str
+    starts_at: datetime
+    ends_at: datetime
+    rooms: list[str] = Field(description="Rooms that are in both")
+    needed_mbit_s: float = Field(description="What all of them take of the hub's line, where it has less; else 0")
 
 
-class WaiverIn(BaseModel):
-    """A named person's exception."""
+class PreviewOut(BaseModel):
+    """What stands against a plan."""
 
-    site: Annotated[str, Field(pattern=SLUG)]
-    check: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    clashes: list[ClashOut]
+
+
+class CancelIn(BaseModel):
+    """Why it does not take place."""
+
     reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
-    until: AwareDatetime | None = Field(None, description="The session's end where it is not given")
-
-
-class DecisionIn(BaseModel):
-    """Go or no-go, by whoever is signed in."""
-
-    decision: Literal["go", "no_go"]
-    reason: Reason = ""
-    waivers: Annotated[list[WaiverIn], Field(max_length=1_000)] = []
 
 
 @router.post(
     "/sessions", dependencies=[needs(Act.PLAN)], status_code=201, summary="Plan a session", responses=problems(422)
 )
-async def plan_session(wanted: SessionIn, server: TheServer) -> SessionOut:
-    """A new session with its sites."""
-    session = await server.sessions.plan(
-        wanted.title.strip(), wanted.kind, wanted.chair.strip(), wanted.starts_at, wanted.ends_at, wanted.sites
-    )
-    return _session_out(session)
+async def plan_session(wanted: SessionIn, server: TheServer, person: ThePerson) -> SessionOut:
+    """A new session with its sites. Ask for a preview first: whatever clashes is planned all the same."""
+    session = await server.sessions.plan(wanted.wish(), person.name)
+    server.stages.planned()
+    return session_out(session)
+
+
+@router.post(
+    "/sessions/preview", dependencies=[needs(Act.PLAN)], summary="What stands against a plan", responses=problems(422)
+)
+async def preview(wanted: SessionIn, server: TheServer, person: ThePerson) -> PreviewOut:
+    """Nothing is saved."""
+    drafted = server.sessions.drafted(wanted.wish(), person.name)
+    return PreviewOut(clashes=[_clash_out(clash) for clash in server.sessions.clashes(drafted)])
 
 
 @router.get("/sessions", dependencies=[needs(Act.SEE)], summary="Sessions")
 async def list_sessions(server: TheServer) -> SessionsOut:
     """The latest fifty."""
-    return SessionsOut(items=[_session_out(session) for session in await visible_sessions(server)])
+    return SessionsOut(items=[session_out(session) for session in await visible_sessions(server)])
 
 
 @router.get(
-    "/sessions/{id}/gate", dependencies=[needs(Act.SEE)], summary="Go or no-go, and why", responses=problems(404, 422)
+    "/sessions.ics", dependencies=[needs(Act.SEE)], summary="Sessions as a calendar", response_class=Response,
+    responses={200: {"content": {"text/calendar": {"schema": {"type": "string"}}}}},
+)  # fmt: skip
+async def calendar(server: TheServer, lang: Language) -> Response:
+    """For a calendar program: your login as its name, an API token that only reads as its password (RFC 5545, 7617)."""
+    now = server.clock.now()
+    found = await server.sessions.between(now - _CALENDAR_BACK, now + _CALENDAR_AHEAD)
+    names = {site: entry.site.name for site, entry in server.fleet.entries.items()}
+    shown = [session for session in found if not names.keys().isdisjoint(session.sites)]
+    content = calendar_of(translate(lang, "sessions.calendar"), shown, names, now)
+    return Response(content, media_type="text/calendar", headers={"Cache-Control": "private, max-age=300"})
+
+
+@router.get("/sessions/{id}", dependencies=[needs(Act.SEE)], summary="One session", responses=problems(404, 422))
+async def get_session(id: Identifier, server: TheServer) -> SessionOut:
+    """As it is planned now."""
+    return session_out(seen(server, await visible_session(server, id)))
+
+
+@router.put(
+    "/sessions/{id}", dependencies=[needs(Act.PLAN)], summary="Change a session", responses=problems(404, 409, 422)
 )
-async def get_gate(id: Identifier, server: TheServer, lang: Language) -> GateOut:
-    """Every site's verdict under the session's own needs, with every reason."""
-    session = await visible_session(server, id)
-    gate, decision, _ = await server.sessions.gate(session)
-    return _gate_out(lang, server, session, gate, decision)
+async def change_session(id: Identifier, wanted: SessionIn, server: TheServer, person: ThePerson) -> SessionOut:
+    """Another time, other rooms. Stages that would have been due before now are not made up for."""
+    session = await server.sessions.change(id, wanted.wish(), person.name)
+    server.stages.planned()
+    return session_out(session)
 
 
 @router.post(
-    "/sessions/{id}/decision", dependencies=[needs(Act.DECIDE)], summary="Decide", responses=problems(404, 409, 422)
-)
-async def decide(id: Identifier, wish: DecisionIn, server: TheServer, person: ThePerson, lang: Language) -> GateOut:
-    """A named person's decision. `go` is refused while a site is neither ready nor waived."""
-    session = await server.sessions.find(id)
-    granted = [
-        Waiver(waiver.site, waiver.check, waiver.reason.strip(), person.name, waiver.until or session.ends_at)
-        for waiver in wish.waivers
-    ]
-    gate, decision = await server.sessions.decide(session, wish.decision, person.name, wish.reason.strip(), granted)
-    return _gate_out(lang, server, session, gate, decision)
+    "/sessions/{id}/cancellation", dependencies=[needs(Act.PLAN)], summary="Cancel a session",
+    responses=problems(404, 409, 422),
+)  # fmt: skip
+async def cancel_session(id: Identifier, wanted: CancelIn, server: TheServer, request: Request) -> SessionOut:
+    """It stays in the record."""
+    told(request, reason=wanted.reason)
+    session = await server.sessions.cancel(id, wanted.reason)
+    server.stages.planned()
+    return session_out(session)
 
 
 async def visible_session(server: Server, id: str) -> Session:
     """A session, for whoever sees one of its sites. Raises NotFound."""
     session = await server.sessions.find(id)
-    if server.fleet.entries.keys().isdisjoint(session.sites):
+    if server.fleet.entries.keys().isdisjoint((*session.sites, *session.spares)):
         raise NotFound("sessions.not_found", session=id)
-    return seen(server, session)
+    return session
 
 
 async def visible_sessions(server: Server) -> list[Session]:
     """The latest fifty, of which one sees a site."""
     found = (seen(server, session) for session in await server.sessions.newest())
-    return [session for session in found if session.sites]
+    return [session for session in found if session.sites or session.spares]
 
 
 def seen(server: Server, session: Session) -> Session:
     """The session with those of its sites that one sees."""
-    return replace(session, sites=tuple(site for site in session.sites if site in server.fleet.entries))
+    entries = server.fleet.entries
+    sites, spares = (tuple(site for site in named if site in entries) for named in (session.sites, session.spares))
+    return replace(session, sites=sites, spares=spares)
 
 
-def _session_out(session: Session) -> SessionOut:
+def session_out(session: Session) -> SessionOut:
+    """A session as the API says it."""
     return SessionOut(
         id=session.id, title=session.title, kind=session.kind, chair=session.chair,
         starts_at=session.starts_at, ends_at=session.ends_at, sites=list(session.sites),
+        is_rehearsal=session.is_rehearsal, rehearses=session.rehearses, series=session.series,
+        stages_min=list(session.stages_min), spares=list(session.spares),
+        needs=NeedsIn(room_mbit_s=session.needs.room_mbit_s, battery_share=session.needs.battery_share),
+        cancelled_at=session.cancelled_at, cancelled_why=session.cancelled_why,
     )  # fmt: skip
 
 
-def _gate_out(lang: Lang, server: TheServer, session: Session, gate: Gate, decision: DecisionRow | None) -> GateOut:
-    sites = []
-    for entry in gate.sites:
-        if (known := server.fleet.entries.get(entry.site)) is None:
-            continue
-
-        def reasons(checks: tuple[CheckResult, ...], known: object = known) -> list[ReasonOut]:
-            return [
-                ReasonOut(
-                    check=check.check, device=check.device, outcome=str(check.outcome),
-                    blocks=check.counts and check.outcome != "warn",
-                    text=message(lang, check, known),  # type: ignore[arg-type]
-                )
-                for check in checks
-            ]  # fmt: skip
-
-        sites.append(
-            GateSiteOut(
-                site=entry.site, name=known.site.name, verdict=entry.verdict, admitted=entry.admitted,
-                reasons=reasons(entry.reasons), waived=reasons(entry.waived),
-            )
-        )  # fmt: skip
-    decided = (
-        DecisionOut(
-            decision="go" if decision.decision == "go" else "no_go", by=decision.by, reason=decision.reason,
-            at=decision.at,
-        )
-        if decision
-        else None
+def _clash_out(clash: Clash) -> ClashOut:
+    return ClashOut(
+        session=clash.session, title=clash.title, starts_at=clash.starts_at, ends_at=clash.ends_at,
+        rooms=list(clash.rooms), needed_mbit_s=clash.needed_mbit_s,
     )  # fmt: skip
-    return GateOut(session=session.id, go=gate.go, learning=server.fleet.is_learning, sites=sites, decision=decided)

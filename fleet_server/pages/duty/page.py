@@ -41,7 +41,7 @@ async def confirm(site: Site, request: Request, server: TheServer, lang: Languag
     form = await form_of(request)
     name, phone = (form.get(field, [""])[0][:most] for field, most in (("name", 120), ("phone", 40)))
     try:
-        await server.duty.confirm(site, name, phone)
+        await server.confirmations.confirm_duty(site, name, phone)
     except FleetError as error:
         problem = translate(lang, f"errors.{error.key}", **error.params)
         return render(request, "duty/page.html", error.status, **_values(server, site), problem=problem)
@@ -55,6 +55,6 @@ def _values(server: Server, site: str) -> dict[str, Any]:
     blind = entry.verdict is Verdict.OFFLINE or not entry.is_set_up
     troubles = [check for check in worst_first(entry.judgement.checks) if check.outcome is not Outcome.PASS]
     return {
-        "entry": entry, "duty": server.duty.of_site(site), "sessions": server.sessions.of_site(site)[:1],
+        "entry": entry, "duty": server.confirmations.duty_of(site), "sessions": server.sessions.of_site(site)[:1],
         "troubles": [] if blind else troubles[:_MOST_STEPS],
     }  # fmt: skip

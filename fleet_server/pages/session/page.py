@@ -9,17 +9,20 @@ from msgspec.structs import replace
 from fleet_server.api.access import ThePerson, needs
 from fleet_server.api.context import Identifier, TheServer
 from fleet_server.api.language import Language
-from fleet_server.api.v1.sessions import visible_session
+from fleet_server.api.v1.sessions import seen, visible_session
 from fleet_server.domain.access import Act
-from fleet_server.domain.gate import Waiver
+from fleet_server.domain.gate import Gate, Step, Waiver, steps_of
 from fleet_server.domain.sessions import is_live
+from fleet_server.domain.stages import stages_of
 from fleet_server.errors import FleetError, Invalid
-from fleet_server.pages.form import form_of
+from fleet_server.pages.form import form_of, one
 from fleet_server.pages.render import render
 from fleet_server.server import Server
 from fleet_server.texts import translate
 
 router = APIRouter()
+
+_MOST_STEPS = 7
 
 
 @router.get("/sessions/{id}", dependencies=[needs(Act.SEE)])
@@ -38,12 +41,12 @@ async def part(id: Identifier, request: Request, server: TheServer) -> HTMLRespo
 async def decide(id: Identifier, request: Request, server: TheServer, person: ThePerson, lang: Language) -> Response:
     """Decide by name; a waiver for each ticked check, with the same reason."""
     form = await form_of(request)
-    by, reason = person.name, form.get("reason", [""])[0].strip()[:500]
+    by, reason = person.name, one(form, "reason", 500)
     decision = "go" if form.get("decision") == ["go"] else "no_go"
     session = await server.sessions.find(id)
     try:
         granted = [_waiver(ticked, reason, by, session.ends_at) for ticked in form.get("waive", [])[:1_000]]
-        await server.sessions.decide(session, decision, by, reason, granted)
+        await server.gates.decide(session, decision, by, reason, granted)
     except FleetError as error:
         problem = translate(lang, f"errors.{error.key}", **error.params)
         return render(request, "session/page.html", error.status, **await _values(server, id), problem=problem)
@@ -59,11 +62,39 @@ def _waiver(ticked: str, reason: str, by: str, until: Any) -> Waiver:
 
 async def _values(server: Server, session_id: str) -> dict[str, Any]:
     session = await visible_session(server, session_id)
-    gate, decision, waivers = await server.sessions.gate(session)
-    gate = replace(gate, sites=tuple(entry for entry in gate.sites if entry.site in server.fleet.entries))
-    waivers = [waiver for waiver in waivers if waiver.site in server.fleet.entries]
+    entries = server.fleet.entries
+    gate, decision, waivers = await server.gates.gate(session)
+    gate = replace(gate, sites=tuple(entry for entry in gate.sites if entry.site in entries))
+    setbacks = [row for row in await server.watch.of_session(session.id) if row.site in entries]
     return {
-        "session": session, "gate": gate, "decision": decision, "waivers": waivers,
+        "session": seen(server, session), "gate": gate, "decision": decision,
+        "waivers": [waiver for waiver in waivers if waiver.site in entries],
         "blocked": [entry for entry in gate.sites if not entry.admitted],
-        "entries": server.fleet.entries, "live": is_live(session, server.clock.now()),
+        "entries": entries, "live": is_live(session, server.clock.now()), "steps": _steps(gate),
+        "stages": await _stages(server, session_id), "setbacks": setbacks,
+        "spares": [site for site in server.gates.ready_spares(session) if site in entries],
+        "rehearsals": await server.sessions.rehearsals_of(session.id),
+        "oldest_at": min((entry.report_at for entry in gate.sites if entry.report_at is not None), default=None),
     }  # fmt: skip
+
+
+def _steps(gate: Gate) -> list[Step]:
+    """What to do first, only what a check can say of rooms that are there."""
+    return steps_of(gate)[:_MOST_STEPS]
+
+
+async def _stages(server: Server, session_id: str) -> list[dict[str, Any]]:
+    """The line of stages: name, when, and what each found."""
+    session = await server.sessions.find(session_id)
+    known = {row.stage: row for row in await server.stages.of_session(session_id)}
+    found = []
+    for stage in sorted({*known, *stages_of(session)}):
+        row = known.get(stage)
+        snapshot = await server.gates.snapshot(row.snapshot) if row is not None and row.snapshot is not None else None
+        waiting = [each for each in snapshot.sites if not each.admitted] if snapshot is not None else []
+        state = "to_come" if row is None else "missed" if row.missed else "go" if snapshot and snapshot.go else "no_go"
+        found.append({
+            "stage": stage, "row": row, "state": state if row is None or row.ended_at else "running",
+            "waiting": len([each for each in waiting if each.site in server.fleet.entries]),
+        })  # fmt: skip
+    return found

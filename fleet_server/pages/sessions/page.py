@@ -1,18 +1,24 @@
-"""GET /sessions: the sessions, and a form for a new one."""
+"""GET /sessions: the sessions, series, and a form for a new one that shows first what it clashes with."""
+
+from datetime import date
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from fleet_server.api.access import needs
-from fleet_server.api.context import TheServer
+from fleet_server.api.access import ThePerson, needs
+from fleet_server.api.context import Identifier, TheServer
 from fleet_server.api.language import Language
 from fleet_server.api.v1.sessions import visible_sessions
 from fleet_server.domain.access import Act
+from fleet_server.domain.series import Rhythm
+from fleet_server.domain.sessions import Clash
 from fleet_server.errors import FleetError, Invalid
-from fleet_server.pages.form import form_of
-from fleet_server.pages.render import local_field, local_moment, render
+from fleet_server.pages.form import Form, form_of, one
+from fleet_server.pages.render import render
+from fleet_server.pages.sessions.wish import fields_in, new_fields, wish_in
 from fleet_server.server import Server
-from fleet_server.texts import translate
+from fleet_server.texts import Lang, translate
 
 router = APIRouter()
 
@@ -20,35 +26,93 @@ router = APIRouter()
 @router.get("/sessions", dependencies=[needs(Act.SEE)])
 async def page(request: Request, server: TheServer) -> HTMLResponse:
     """The whole page."""
-    return await _page(request, server, None)
+    return await _page(request, server)
 
 
 @router.post("/sessions", dependencies=[needs(Act.PLAN)])
-async def plan(request: Request, server: TheServer, lang: Language) -> Response:
-    """Plan a session; then to its page."""
+async def plan(request: Request, server: TheServer, person: ThePerson, lang: Language) -> Response:
+    """Plan a session; then to its page. Where it clashes, that is shown, and it is planned by a second press."""
     form = await form_of(request)
-
-    def one(name: str, most: int) -> str:
-        return form.get(name, [""])[0].strip()[:most]
-
+    fields = fields_in(form)
     try:
-        try:
-            starts_at, ends_at = local_moment(server, one("starts_at", 40)), local_moment(server, one("ends_at", 40))
-        except ValueError:
-            raise Invalid("form.unreadable") from None
-        title = one("title", 200) or translate(lang, "sessions.untitled")
-        kind = "urgent" if one("kind", 20) == "urgent" else "periodic"
-        session = await server.sessions.plan(
-            title, kind, one("chair", 120), starts_at, ends_at, form.get("site", [])[:5_000]
-        )
+        wish = wish_in(server, fields, translate(lang, "sessions.untitled"))
+        found = server.sessions.clashes(server.sessions.drafted(wish, person.name))
+        if found and one(form, "all_the_same", 1) != "1":
+            return await _page(request, server, fields=fields, clashes=found)
+        session = await server.sessions.plan(wish, person.name)
     except FleetError as error:
-        return await _page(request, server, translate(lang, f"errors.{error.key}", **error.params), error.status)
+        return await _page(request, server, _says(lang, error), error.status, fields)
+    server.stages.planned()
     return RedirectResponse(f"/sessions/{session.id}", 303)
 
 
-async def _page(request: Request, server: Server, problem: str | None, status: int = 200) -> HTMLResponse:
-    sites = sorted(server.fleet.entries.values(), key=lambda entry: (entry.site.kind != "hub", entry.site.name))
+@router.post("/series", dependencies=[needs(Act.PLAN)])
+async def begin_series(request: Request, server: TheServer, person: ThePerson, lang: Language) -> Response:
+    """Begin a series; its sessions are then in the list."""
+    form = await form_of(request)
+    fields = fields_in(form)
+    try:
+        wish = wish_in(server, {**new_fields(server), **{n: fields[n] for n in ("site", "group", "paste")}}, "")
+        title = one(form, "title", 200) or translate(lang, "sessions.untitled")
+        await server.series.begin(
+            title, fields["chair"], _rhythm(form), one(form, "begins", 5), _whole(form, "length_min"),
+            _date(form, "first"), _date(form, "last") if one(form, "last", 10) else None, wish.sites, person.name,
+        )  # fmt: skip
+    except FleetError as error:
+        return await _page(request, server, _says(lang, error), error.status)
+    server.stages.planned()
+    return RedirectResponse("/sessions", 303)
+
+
+@router.post("/series/{id}/end", dependencies=[needs(Act.PLAN)])
+async def end_series(id: Identifier, request: Request, server: TheServer, lang: Language) -> Response:
+    """No further session of it is planned."""
+    await form_of(request)
+    try:
+        await server.series.end(id)
+    except FleetError as error:
+        return await _page(request, server, _says(lang, error), error.status)
+    return RedirectResponse("/sessions", 303)
+
+
+async def _page(
+    request: Request, server: Server, problem: str | None = None, status: int = 200,
+    fields: dict[str, Any] | None = None, clashes: list[Clash] = [],  # noqa: B006
+) -> HTMLResponse:  # fmt: skip
+    series = [row for row in await server.series.going_on() if not server.fleet.entries.keys().isdisjoint(row.sites)]
     return render(
-        request, "sessions/page.html", status, sessions=await visible_sessions(server), sites=sites, problem=problem,
-        starts=local_field(server, 60), ends=local_field(server, 180),
+        request, "sessions/page.html", status, sessions=await visible_sessions(server), sites=sites_of(server),
+        problem=problem, fields=fields or new_fields(server), clashes=clashes, series=series,
+        today=server.clock.now().date().isoformat(),
     )  # fmt: skip
+
+
+def sites_of(server: Server) -> list[Any]:
+    """All sites for a list to choose from, the hub first."""
+    return sorted(server.fleet.entries.values(), key=lambda entry: (entry.site.kind != "hub", entry.site.name))
+
+
+def _rhythm(form: Form) -> Rhythm:
+    every = one(form, "every", 20)
+    if every not in ("month_day", "month_weekday", "week"):
+        raise Invalid("form.unreadable")
+    which = "day" if every == "month_day" else "nth"
+    return Rhythm(every, _whole(form, which), _whole(form, "weekday"), one(form, "on_working_days", 1) == "1")  # type: ignore[arg-type]
+
+
+def _whole(form: Form, name: str) -> int:
+    try:
+        return int(one(form, name, 6))
+    except ValueError:
+        raise Invalid("form.unreadable") from None
+
+
+def _date(form: Form, name: str) -> date:
+    try:
+        return date.fromisoformat(one(form, name, 10))
+    except ValueError:
+        raise Invalid("form.unreadable") from None
+
+
+def _says(lang: Lang, error: FleetError) -> str:
+    return translate(lang, f"errors.{error.key}", **error.params)

@@ -12,7 +12,7 @@ from fleet_server.commands.desk import Wish
 from fleet_server.domain.access import Act
 from fleet_server.domain.commands import FINAL
 from fleet_server.domain.findings import Outcome
-from fleet_server.domain.readiness import PEOPLE
+from fleet_server.domain.readiness import CENTRE, PEOPLE
 from fleet_server.domain.rollout import GROUPS
 from fleet_server.errors import FleetError, NotFound
 from fleet_server.pages.form import form_of
@@ -137,7 +137,7 @@ async def _values(request: Request, server: Server, site: str) -> dict[str, Any]
     return {
         "entry": entry,
         "groups": [
-            (group, [check for check in checks if check.role in (roles or (PEOPLE,))])
+            (group, [check for check in checks if check.role in (roles or (PEOPLE, CENTRE))])
             for group, roles in GROUPS.items()
         ],
         "troubles": [check for check in checks if check.outcome is not Outcome.PASS],
@@ -155,7 +155,7 @@ async def _values(request: Request, server: Server, site: str) -> dict[str, Any]
         "has_line": any(spec.action == "measure_bandwidth" for fit in entry.fits for spec in fit.actions),
         "valid_until": server.identities.valid_until.get(site),
         "is_barred": site in server.fleet.barred,
-        "duty": server.duty.of_site(site),
+        "duty": server.confirmations.duty_of(site),
         "sessions": server.sessions.of_site(site),
         "live_session": server.sessions.is_live(site),
         "reported_at": moment(received_at) if received_at is not None else None,

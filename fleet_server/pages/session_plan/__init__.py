@@ -1,0 +1,1 @@
+"""A session that is planned anew: moved, changed, copied, rehearsed, cancelled."""

@@ -1,0 +1,114 @@
+"""Checks sessions by itself at the times of their plan. The database is the truth; the scheduler only wakes us."""
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.date import DateTrigger
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from fleet_server.domain.sessions import Session
+from fleet_server.domain.stages import Stage, due_stages, is_late, is_missed, stages_of
+from fleet_server.live.stream import Stream
+from fleet_server.sessions.desk import SessionDesk
+from fleet_server.sessions.gates import GateDesk
+from fleet_server.store import decisions, stages
+from fleet_server.store.database import Database
+from fleet_server.store.sessions import between
+from fleet_server.store.stages import StageRow
+from wire.times import Clock
+
+log = logging.getLogger("diemcau.sessions")
+
+_SWEEP_S = 15.0
+"""A clock that was set, or a session that was planned by another process, is noticed after so long."""
+_LOOK_BACK = timedelta(days=35)
+"""Stages that were missed while the server was down are looked for in sessions that began since then."""
+
+
+class StageDesk:
+    """One stage after the other; each is begun once and ends once, whatever happens between."""
+
+    def __init__(
+        self, database: Database, sessions: SessionDesk, gates: GateDesk, stream: Stream, clock: Clock
+    ) -> None:
+        self._database, self._sessions, self._gates = database, sessions, gates
+        self._stream, self._clock = stream, clock
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run what is due, for ever."""
+        scheduler = AsyncIOScheduler(timezone="UTC")
+        scheduler.start()
+        failing = False
+        try:
+            while True:
+                self._wake.clear()
+                try:
+                    due_at = await self.run_due()
+                    failing = False
+                except SQLAlchemyError as error:
+                    if not failing:
+                        log.error("stages_failing error=%s", type(error).__name__)
+                    failing, due_at = True, None
+                scheduler.remove_all_jobs()
+                if due_at is not None:
+                    scheduler.add_job(self._wakened, DateTrigger(due_at, "UTC"), misfire_grace_time=None)
+                try:
+                    async with asyncio.timeout(_SWEEP_S):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            scheduler.shutdown(wait=False)
+
+    def planned(self) -> None:
+        """A session was planned, moved or cancelled."""
+        self._wake.set()
+
+    async def _wakened(self) -> None:
+        self._wake.set()
+
+    async def run_due(self) -> datetime | None:
+        """Run every stage whose time has come; when the next one is due. Raises SQLAlchemyError; nothing is lost."""
+        now = self._clock.now()
+        known = await self._database.read(lambda db: _with_ended(db, now))
+        for session, ended in known:
+            for stage in due_stages(session, ended, now):
+                await self._run(session, stage)
+        to_come = (stage.due_at for session, _ in known for stage in stages_of(session) if stage.due_at > now)
+        return min(to_come, default=None)
+
+    async def of_session(self, session: str) -> list[StageRow]:
+        """What has been run of a session's stages."""
+        return await self._database.read(lambda db: stages.of_session(db, session))
+
+    async def _run(self, session: Session, stage: Stage) -> None:
+        now = self._clock.now()
+        missed = is_missed(session, now)
+        row = StageRow(session.id, stage, now, now if missed else None, is_late(stage, now), missed)
+        await self._database.write(lambda db: stages.begin(db, row))
+        if not missed:
+            granted = await self._database.read(lambda db: decisions.waivers_of(db, session.id))
+            gate, at = self._gates.judged(session, granted), self._clock.now()
+
+            def end(db: Connection) -> None:
+                if stage not in stages.ended(db, [session.id]).get(session.id, ()):
+                    stages.end(db, session.id, stage, decisions.add_snapshot(db, session.id, gate, at), at)
+
+            await self._database.write(end)
+        log.info(
+            "stage_ended session=%s minutes_before=%d late=%s missed=%s", session.id, stage.minutes_before, row.late,
+            missed,
+        )  # fmt: skip
+        self._stream.publish("session", id=session.id)
+
+
+def _with_ended(db: Connection, now: datetime) -> list[tuple[Session, set[Stage]]]:
+    """Sessions that may have a stage to run, each with the stages that have an end."""
+    soon = now + timedelta(days=15)  # the earliest stage is two weeks before
+    found = between(db, now - _LOOK_BACK, soon)
+    ended = stages.ended(db, [session.id for session in found])
+    return [(session, ended.get(session.id, set())) for session in found]
