@@ -30,7 +30,7 @@ class SiteAtGate(Struct, frozen=True):
     verdict: Verdict
     admitted: bool
     reasons: tuple[CheckResult, ...]
-    """What is not a pass, longest to mend first."""
+    """What is not a pass: what blocks before what does not, longest to mend first."""
     waived: tuple[CheckResult, ...]
     report_at: float | None = None
     """When its report came, in seconds since the epoch; None where it has none that counts."""
@@ -117,4 +117,4 @@ def report_at_of(room: Room) -> float | None:
 
 
 def _mend_order(check: CheckResult) -> tuple[bool, int]:
-    return check.outcome is Outcome.WARN, -check.mend_min
+    return not blocks(check), -check.mend_min

@@ -83,8 +83,8 @@ class SessionDesk:
         """The session that a wish would be, planned now. Raises Invalid with what is wrong."""
         session = Session(
             id or uuid7(), wish.title, wish.kind, wish.chair, _whole(wish.starts_at), _whole(wish.ends_at),
-            tuple(dict.fromkeys(wish.sites)), self._now(), by, wish.is_rehearsal, wish.rehearses,
-            spares=tuple(dict.fromkeys(wish.spares)), needs=wish.needs,
+            tuple(sorted(set(wish.sites))), self._now(), by, wish.is_rehearsal, wish.rehearses,
+            spares=tuple(sorted(set(wish.spares))), needs=wish.needs,
         )  # fmt: skip
         if wish.stages_min is not None:
             session = replace(session, stages_min=tuple(sorted(set(wish.stages_min), reverse=True)))

@@ -87,7 +87,7 @@ async def part(request: Request, server: TheServer, mine: Mine) -> HTMLResponse:
 @router.post("/room/duty", dependencies=[_OPEN])
 async def confirm(request: Request, server: TheServer, mine: Mine) -> Response:
     """ "I am on duty", by the name that the link was made for."""
-    await _form(request)
+    _must_be_ours(request)
     await server.confirmations.confirm_duty(mine.site, mine.name, mine.phone)
     await server.audit.record(mine.name, "confirm_duty", "done", origin=origin_of(request), site=mine.site)
     return RedirectResponse("/room", 303)
@@ -134,7 +134,12 @@ async def _values(server: Server, mine: Invitation) -> dict[str, Any]:
 
 
 async def _form(request: Request) -> Form:
-    """What our own page has sent. Raises Forbidden for what another site's has."""
+    """What our own page has sent. Raises Forbidden, Invalid."""
+    _must_be_ours(request)
+    return await form_of(request)
+
+
+def _must_be_ours(request: Request) -> None:
+    """Raises Forbidden for what another site's page sends."""
     if not comes_from_our_page(request):
         raise Forbidden("people.foreign_page")
-    return await form_of(request)

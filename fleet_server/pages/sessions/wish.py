@@ -47,6 +47,7 @@ def fields_in(form: Form) -> dict[str, Any]:
             ("stages", 100), ("room_mbit_s", 20), ("battery_share", 20), ("is_rehearsal", 1), ("rehearses", 36),
         )
     }  # fmt: skip
+    found["paste"] = "\n".join(found["paste"].splitlines())  # a browser sends CR LF, which is shown to nobody
     return found | {name: form.get(name, [])[:5_000] for name in ("site", "spare", "group")}
 
 
