@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from firmware_profiles.loader import blueprints, catalogue_of
 from firmware_profiles.schema import Blueprint
+from fleet_server.active.desk import ActiveDesk
 from fleet_server.api.application import application
 from fleet_server.authority.files import AuthorityFiles
 from fleet_server.broker.mosquitto import LOG, SERVER_NAME
@@ -91,6 +92,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         database, fleet, commands, stream, clock, sessions.is_any_live, settings.line_test_share, settings.line_test_s
     )
     await line_tests.load()
+    active = ActiveDesk(fleet, commands, line_tests, sessions, clock)
     identities = IdentityDesk(database, fleet, link, stream, clock, settings, authority, broker)
     await identities.load()
     gates = GateDesk(
@@ -119,7 +121,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         sessions,
         confirmations,
         gates,
-        StageDesk(database, sessions, gates, stream, clock),
+        StageDesk(database, sessions, gates, stream, clock, active.carry_out),
+        active,
         SeriesDesk(database, sessions, clock, ZoneInfo(settings.timezone)),
         Watch(database, fleet, stream, clock, sessions, gates),
         line_tests,

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from fleet_server.active.desk import ActiveDesk
 from fleet_server.broker.refusals import Refusals
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.config import Settings
@@ -45,6 +46,7 @@ class Server(Struct, frozen=True):
     confirmations: ConfirmationDesk
     gates: GateDesk
     stages: StageDesk
+    active: ActiveDesk
     series: SeriesDesk
     watch: Watch
     line_tests: LineTestDesk

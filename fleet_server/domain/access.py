@@ -30,6 +30,7 @@ class Act(StrEnum):
     SURVEY = "survey"
     PROVISION = "provision"
     ROLL_OUT = "roll_out"
+    CHECK = "check"
     PLAN = "plan"
     DECIDE = "decide"
     ENROL = "enrol"
@@ -54,13 +55,14 @@ TABLE: dict[Act, frozenset[Role]] = {
     Act.ENROL: frozenset({TECH, OPER, ADMI}),
     Act.ADMIT: frozenset({OPER, ADMI}),
     Act.ROLL_OUT: frozenset({OPER, ADMI}),
+    Act.CHECK: frozenset({OPER, ORGA, ADMI}),
     Act.PLAN: frozenset({ORGA, ADMI}),
     Act.DECIDE: frozenset({ORGA, ADMI}),
     Act.CLOSE: frozenset({ADMI}),
     Act.MANAGE_PEOPLE: frozenset({ADMI}),
     Act.AUDIT: frozenset({ADMI}),
 }
-WHOLE_FLEET = frozenset({Act.ROLL_OUT, Act.PLAN, Act.DECIDE, Act.CLOSE, Act.MANAGE_PEOPLE, Act.AUDIT})
+WHOLE_FLEET = frozenset({Act.ROLL_OUT, Act.CHECK, Act.PLAN, Act.DECIDE, Act.CLOSE, Act.MANAGE_PEOPLE, Act.AUDIT})
 """What nobody does who has named sites only."""
 ONLY_READS = frozenset({Act.SEE})
 """What an API token without the right to act may do."""

@@ -8,6 +8,7 @@ from msgspec import Struct
 from fleet_server.domain.sessions import Session
 
 LATE_AFTER = timedelta(seconds=60)
+_ACT_WITHIN = timedelta(minutes=20)
 
 
 class Stage(Struct, frozen=True, order=True):
@@ -39,6 +40,11 @@ def due_stages(session: Session, done: Collection[Stage], now: datetime) -> list
 def is_missed(session: Session, now: datetime) -> bool:
     """Whether it is too late to check anything: the session is over."""
     return now >= session.ends_at
+
+
+def act_within(stage: Stage) -> timedelta:
+    """How long devices may take for a stage: what they have not done by half of the time that is left, is not done."""
+    return min(_ACT_WITHIN, timedelta(minutes=stage.minutes_before) / 2) if stage.minutes_before else _ACT_WITHIN
 
 
 def is_late(stage: Stage, now: datetime) -> bool:

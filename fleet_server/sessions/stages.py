@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -9,14 +10,16 @@ from apscheduler.triggers.date import DateTrigger
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from fleet_server.domain.sessions import Session
-from fleet_server.domain.stages import Stage, due_stages, is_late, is_missed, stages_of
+from fleet_server.domain.acts import ON_DEMAND_MIN
+from fleet_server.domain.sessions import Session, is_live
+from fleet_server.domain.stages import Stage, act_within, due_stages, is_late, is_missed, stages_of
+from fleet_server.errors import Conflict
 from fleet_server.live.stream import Stream
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.gates import GateDesk
 from fleet_server.store import decisions, stages
-from fleet_server.store.database import Database
-from fleet_server.store.sessions import between
+from fleet_server.store.database import Database, millis, moment
+from fleet_server.store.sessions import between, find
 from fleet_server.store.stages import StageRow
 from wire.times import Clock
 
@@ -24,19 +27,27 @@ log = logging.getLogger("diemcau.sessions")
 
 _SWEEP_S = 15.0
 """A clock that was set, or a session that was planned by another process, is noticed after so long."""
+_LOOK_S = 1.0
+"""While devices act."""
 _LOOK_BACK = timedelta(days=35)
 """Stages that were missed while the server was down are looked for in sessions that began since then."""
 
 
+CarryOut = Callable[[Session, StageRow], Awaitable[bool]]
+"""Has devices act for a stage; whether all of that has come to its end. It may be asked again and again."""
+
+
 class StageDesk:
-    """One stage after the other; each is begun once and ends once, whatever happens between."""
+    """Each stage is begun once and ends once, whatever happens between: devices act, then the rooms are judged."""
 
     def __init__(
-        self, database: Database, sessions: SessionDesk, gates: GateDesk, stream: Stream, clock: Clock
-    ) -> None:
+        self, database: Database, sessions: SessionDesk, gates: GateDesk, stream: Stream, clock: Clock,
+        carry_out: CarryOut,
+    ) -> None:  # fmt: skip
         self._database, self._sessions, self._gates = database, sessions, gates
-        self._stream, self._clock = stream, clock
+        self._stream, self._clock, self._carry_out = stream, clock, carry_out
         self._wake = asyncio.Event()
+        self._wait_s = _SWEEP_S
 
     async def run(self) -> None:
         """Run what is due, for ever."""
@@ -57,7 +68,7 @@ class StageDesk:
                 if due_at is not None:
                     scheduler.add_job(self._wakened, DateTrigger(due_at, "UTC"), misfire_grace_time=None)
                 try:
-                    async with asyncio.timeout(_SWEEP_S):
+                    async with asyncio.timeout(self._wait_s):
                         await self._wake.wait()
                 except TimeoutError:
                     pass
@@ -74,10 +85,14 @@ class StageDesk:
     async def run_due(self) -> datetime | None:
         """Run every stage whose time has come; when the next one is due. Raises SQLAlchemyError; nothing is lost."""
         now = self._clock.now()
+        self._wait_s = _SWEEP_S
         known = await self._database.read(lambda db: _with_ended(db, now))
         for session, ended in known:
             for stage in due_stages(session, ended, now):
-                await self._run(session, stage)
+                await self._begin(session, stage)
+        for session, row in await self._database.read(_begun):
+            if not await self._is_ended(session, row):
+                self._wait_s = _LOOK_S
         to_come = (stage.due_at for session, _ in known for stage in stages_of(session) if stage.due_at > now)
         return min(to_come, default=None)
 
@@ -85,25 +100,52 @@ class StageDesk:
         """What has been run of a session's stages."""
         return await self._database.read(lambda db: stages.of_session(db, session))
 
-    async def _run(self, session: Session, stage: Stage) -> None:
+    async def check_now(self, id: str) -> StageRow:
+        """A stage that a person asks for, at once. Raises NotFound, and Conflict where the rooms are in use."""
+        session = await self._sessions.open_one(id)
+        now = moment(millis(self._clock.now()))
+        if is_live(session, now):
+            raise Conflict("commands.session_live")
+        row = StageRow(id, Stage(now, ON_DEMAND_MIN), now)
+        await self._database.write(lambda db: stages.begin(db, row))
+        self._wake.set()
+        self._stream.publish("session", id=id)
+        return row
+
+    async def _begin(self, session: Session, stage: Stage) -> None:
         now = self._clock.now()
         missed = is_missed(session, now)
         row = StageRow(session.id, stage, now, now if missed else None, is_late(stage, now), missed)
-        await self._database.write(lambda db: stages.begin(db, row))
-        if not missed:
-            granted = await self._database.read(lambda db: decisions.waivers_of(db, session.id))
-            gate, at = self._gates.judged(session, granted), self._clock.now()
+        if await self._database.write(lambda db: stages.begin(db, row)):
+            log.info(
+                "stage_begun session=%s minutes_before=%d late=%s missed=%s", session.id, stage.minutes_before,
+                row.late, missed,
+            )  # fmt: skip
+            self._stream.publish("session", id=session.id)
 
-            def end(db: Connection) -> None:
-                if stage not in stages.ended(db, [session.id]).get(session.id, ()):
-                    stages.end(db, session.id, stage, decisions.add_snapshot(db, session.id, gate, at), at)
+    async def _is_ended(self, session: Session, row: StageRow) -> bool:
+        """End the stage when its acts have, or when there is no more time for them."""
+        now = self._clock.now()
+        done = await self._carry_out(session, row)
+        if not done and now < row.began_at + act_within(row.stage) and not is_live(session, now):
+            return False
+        granted = await self._database.read(lambda db: decisions.waivers_of(db, session.id))
+        gate = self._gates.judged(session, granted)
 
-            await self._database.write(end)
-        log.info(
-            "stage_ended session=%s minutes_before=%d late=%s missed=%s", session.id, stage.minutes_before, row.late,
-            missed,
-        )  # fmt: skip
+        def end(db: Connection) -> None:
+            if row.stage not in stages.ended(db, [session.id]).get(session.id, ()):
+                stages.end(db, session.id, row.stage, decisions.add_snapshot(db, session.id, gate, now), now)
+
+        await self._database.write(end)
+        log.info("stage_ended session=%s minutes_before=%d go=%s", session.id, row.stage.minutes_before, gate.go)
         self._stream.publish("session", id=session.id)
+        return True
+
+
+def _begun(db: Connection) -> list[tuple[Session, StageRow]]:
+    """Stages that were begun and have no end, each with its session."""
+    found = ((find(db, row.session), row) for row in stages.without_end(db))
+    return [(session, row) for session, row in found if session is not None]
 
 
 def _with_ended(db: Connection, now: datetime) -> list[tuple[Session, set[Stage]]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, insert, select, update
@@ -48,16 +49,24 @@ def ended(db: Connection, sessions: Collection[str]) -> dict[str, set[Stage]]:
     return found
 
 
+def without_end(db: Connection) -> list[StageRow]:
+    """Every stage that was begun and has no end."""
+    return [
+        _row(row) for row in db.execute(select(stages).where(stages.c.ended_at.is_(None)).order_by(stages.c.due_at))
+    ]
+
+
 def of_session(db: Connection, session: str) -> list[StageRow]:
     """Every stage that was begun or missed, by its time."""
     rows = db.execute(select(stages).where(stages.c.session == session).order_by(stages.c.due_at))
-    return [
-        StageRow(
-            row.session, Stage(moment(row.due_at), row.minutes_before), moment(row.began_at),
-            moment(row.ended_at) if row.ended_at is not None else None, row.late, row.missed, row.snapshot,
-        )
-        for row in rows
-    ]  # fmt: skip
+    return [_row(row) for row in rows]
+
+
+def _row(row: Any) -> StageRow:
+    return StageRow(
+        row.session, Stage(moment(row.due_at), row.minutes_before), moment(row.began_at),
+        moment(row.ended_at) if row.ended_at is not None else None, row.late, row.missed, row.snapshot,
+    )  # fmt: skip
 
 
 def _find(db: Connection, session: str, stage: Stage) -> str | None:

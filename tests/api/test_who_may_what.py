@@ -78,6 +78,7 @@ GET    /api/v1/sessions/{id}/gate                            VTOGAvo
 POST   /api/v1/sessions/{id}/decision                        ---GA--
 GET    /api/v1/sessions/{id}/stages                          VTOGAvo
 GET    /api/v1/sessions/{id}/setbacks                        VTOGAvo
+POST   /api/v1/sessions/{id}/checks                          --OGA--
 POST   /api/v1/sessions/{id}/sites/{site}/invitations        -TOGA-o
 GET    /api/v1/sessions/{id}/invitations                     -TOGA-o
 POST   /api/v1/series                                        ---GA--
@@ -125,6 +126,7 @@ POST   /room/open                                            open
 GET    /room/part                                            open
 POST   /room/duty                                            open
 POST   /room/tick                                            open
+POST   /room/microphone                                      open
 GET    /room/events                                          open
 GET    /sessions/{id}/people                                 -TOGA-o
 GET    /parts/sessions/{id}/people                           -TOGA-o
@@ -137,6 +139,7 @@ POST   /series/{id}/end                                      ---GA--
 GET    /sessions/{id}                                        VTOGAvo
 GET    /parts/sessions/{id}/gate                             VTOGAvo
 POST   /sessions/{id}                                        ---GA--
+POST   /sessions/{id}/checks                                 --OGA--
 GET    /sessions                                             VTOGAvo
 POST   /sessions                                             ---GA--
 GET    /set-up                                               open

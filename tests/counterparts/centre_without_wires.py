@@ -17,6 +17,7 @@ from fleet_server.state.attention import Attention
 from fleet_server.state.fleet import Fleet, keep
 from fleet_server.store.database import Database
 from fleet_server.store.sites import SiteRow, replace_sites
+from fleet_server.store.stages import StageRow
 from tests.counterparts.spoken_room import about_of_room, report_of_room
 from wire.codec import encode
 from wire.ids import uuid7
@@ -75,7 +76,7 @@ class CentreWithoutWires:
             self.database, self.fleet, self.stream, self.clock, self.sessions, self.confirmations,
             Attention(self.fleet), lambda: None, 0.0,
         )  # fmt: skip
-        self.stages = StageDesk(self.database, self.sessions, self.gates, self.stream, self.clock)
+        self.stages = StageDesk(self.database, self.sessions, self.gates, self.stream, self.clock, self._nothing_acts)
 
     async def report(self, site: str, **changed: Any) -> None:
         """A room's report, taken in as ingest does: judged and committed under the lock."""
@@ -99,6 +100,9 @@ class CentreWithoutWires:
         starts_at = self.clock.now() + timedelta(minutes=in_min)
         ends_at = starts_at + timedelta(minutes=length_min)
         return await self.sessions.plan(Wish("Phiên", "periodic", "", starts_at, ends_at, sites, **more), "tests")
+
+    async def _nothing_acts(self, _session: Session, _row: StageRow) -> bool:
+        return True
 
     def close(self) -> None:
         """Close the database."""

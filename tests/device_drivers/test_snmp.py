@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from demo.processes import Processes
 from device_drivers.equipment import EquipmentLoop
-from device_drivers.errors import ActFailed, DriverError, Misconfigured, NotAnswering, WrongCredentials
+from device_drivers.errors import ActFailed, BadAnswer, DriverError, Misconfigured, NotAnswering, WrongCredentials
 from device_drivers.snmp import objects
 from device_drivers.snmp.driver import Snmp
 from device_drivers.snmp.simulator import SimulatedAgent
@@ -165,3 +166,30 @@ def test_whatever_an_agent_says_no_reading_is_made_up(told: dict[str, object]) -
     if told.get(objects.OUTPUT_SOURCE) is None:
         assert readings["power_source"] is None and readings["on_bypass"] is None
     assert all(len(part) <= 120 for part in (objects.identity_of(told).make, objects.identity_of(told).model))
+
+
+def test_an_identifier_without_end_is_a_bad_answer(equipment: EquipmentLoop) -> None:
+    """Found by a hundred thousand changed answers: x690 runs off its end, and asyncio makes a RuntimeError of it."""
+    agent = SimulatedAgent()
+    equipment.run(agent.plug_in())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as near:
+        near.bind(("127.0.0.1", 0))
+        near.settimeout(5)
+
+        def carry() -> None:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+                far.settimeout(5)
+                while True:
+                    try:
+                        question, asker = near.recvfrom(65_535)
+                        far.sendto(question, ("127.0.0.1", agent.port))
+                        answer = far.recv(65_535)
+                        near.sendto(answer.replace(b"\x04\x07decoder", b"\x06\x07\x2b" + b"\x86" * 6), asker)
+                    except OSError:
+                        return
+
+        thread = threading.Thread(target=carry, daemon=True)
+        thread.start()
+        with pytest.raises(BadAnswer):
+            driver_at(near.getsockname()[1], community=agent.community).observe()
+    thread.join(10)

@@ -340,3 +340,65 @@ def test_a_code_that_is_none_opens_nothing(fleet: FleetUnderTest, bad: str) -> N
     with WebBrowser(fleet.address) as phone:
         assert phone.submit("/room/open", code=bad).status_code == 404
         assert phone.visit("/room/part").status_code == 404
+
+
+# Devices act for a check.
+
+
+def test_a_stage_has_devices_act_once_and_judges_what_they_found(
+    fleet: FleetUnderTest, new_room: Callable[..., RoomUnderTest]
+) -> None:
+    room = new_room("38-1")
+    room.probe.url = fleet.address
+    room.start()
+    fleet.wait_until("38-1", verdict="ready", within_s=30)
+    fleet.confirm_duty("38-1")
+    session = plan(fleet, ["38-1"], in_min=1_440.05, stages_min=[1_440])["id"]
+    stage = lambda: of(fleet, session, "stages")["items"][0]  # noqa: E731
+    wait_for(lambda: stage()["state"] == "running", 20, "it does not wait for the devices")
+    fleet.kill()
+    fleet.start()
+    wait_for(lambda: stage()["state"] == "done", 60, "the stage does not end")
+    assert stage()["go"] is True
+    assert room.ups.executed.count("test.battery.start.quick") == 1
+    wait_for(lambda: fleet.check("38-1", "line_wide")["observed"] is not None, 20, "the line was not measured")
+
+
+def test_rooms_are_checked_now_when_an_operator_asks_but_not_while_they_are_in_use(
+    fleet: FleetUnderTest, mosquitto_port: int
+) -> None:
+    room = SpokenRoom("38-1", mosquitto_port)
+    room.report()
+    fleet.wait_until("38-1", verdict="ready")
+    session = plan(fleet, ["38-1"], stages_min=[])["id"]
+    assert of(fleet, session, "stages")["items"] == []
+    assert fleet.client.post(f"/sessions/{session}/checks").status_code == 202
+    wait_for(lambda: [s["state"] for s in of(fleet, session, "stages")["items"]] == ["done"], 20)
+    live = plan(fleet, ["38-1"], in_min=5, stages_min=[])["id"]
+    assert kind(fleet.client.post(f"/sessions/{live}/checks")) == "urn:diemcau:commands.session_live"
+    room.leave()
+
+
+def test_the_person_in_the_room_tries_the_microphone_and_is_told_how_they_are_heard(
+    fleet: FleetUnderTest, new_room: Callable[..., RoomUnderTest]
+) -> None:
+    room = new_room("38-1")
+    room.start()
+    fleet.wait_until("38-1", verdict="ready", within_s=30)
+    session = plan(fleet, ["38-1", "38-2"], in_min=60)["id"]
+    codes = {
+        site: fleet.client.post(f"/sessions/{session}/sites/{site}/invitations", json={"name": "Bà D"}).json()["link"]
+        for site in ("38-1", "38-2")
+    }
+    with WebBrowser(fleet.address) as phone, WebBrowser(fleet.address) as other:
+        phone.submit("/room/open", code=codes["38-1"].split("#")[1])
+        other.submit("/room/open", code=codes["38-2"].split("#")[1])
+        assert other.submit("/room/microphone").status_code == 409, "a room that has said nothing has no microphone"
+        answer = phone.submit("/room/microphone")
+        if answer.status_code == 303:
+            wait_for(lambda: "listening" not in phone.visit("/room/part").text, 30)
+            assert 'id="level"' in phone.visit("/room/part").text
+        else:
+            assert answer.status_code == 409 and not any(
+                action["action"] == "measure_level" for d in fleet.site("38-1")["devices"] for action in d["actions"]
+            )

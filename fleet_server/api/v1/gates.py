@@ -178,6 +178,16 @@ async def get_stages(id: Identifier, server: TheServer) -> StagesOut:
     return StagesOut(items=found)
 
 
+@router.post(
+    "/sessions/{id}/checks", dependencies=[needs(Act.CHECK)], status_code=202, summary="Check its rooms now",
+    responses=problems(404, 409, 422),
+)  # fmt: skip
+async def check_now(id: Identifier, server: TheServer) -> None:
+    """Devices act, then the rooms are judged; follow it with `GET /sessions/{id}/stages`, where it is 0 minutes
+    before."""
+    await server.stages.check_now(id)
+
+
 @router.get(
     "/sessions/{id}/setbacks", dependencies=[needs(Act.SEE)], summary="What became worse after the decision to go",
     responses=problems(404, 422),

@@ -105,6 +105,19 @@ async def tick(request: Request, server: TheServer, mine: Mine) -> Response:
     return RedirectResponse("/room", 303)
 
 
+@router.post("/room/microphone", dependencies=[_OPEN])
+async def microphone(request: Request, server: TheServer, mine: Mine, lang: Language) -> Response:
+    """The microphone listens for two seconds while somebody speaks; only how loud it was leaves the room."""
+    _must_be_ours(request)
+    try:
+        await server.active.listen(mine.site, mine.name)
+    except FleetError as error:
+        problem = translate(lang, f"errors.{error.key}", **error.params)
+        return render(request, "room/page.html", error.status, **await _values(server, mine), problem=problem)
+    await server.audit.record(mine.name, "listen", "done", origin=origin_of(request), site=mine.site)
+    return RedirectResponse("/room", 303)
+
+
 @router.get("/room/events", dependencies=[_OPEN], response_class=EventSourceResponse)
 async def events(request: Request, server: TheServer, mine: Mine) -> AsyncIterator[ServerSentEvent]:
     """That something of this room has changed, and nothing else."""
@@ -128,6 +141,7 @@ async def _values(server: Server, mine: Invitation) -> dict[str, Any]:
     return {
         "entry": entry, "session": session, "mine": mine, "duty": server.confirmations.duty_of(mine.site),
         "verdict_now": judgement.verdict, "blind": blind, "items": ITEMS,
+        "level": await server.active.heard(mine.site),
         "ticked": server.confirmations.ticked(mine.session, mine.site),
         "troubles": [check for check in troubles if check.check != "room_prepared"][:_MOST_STEPS],
     }  # fmt: skip

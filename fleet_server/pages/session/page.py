@@ -53,6 +53,18 @@ async def decide(id: Identifier, request: Request, server: TheServer, person: Th
     return RedirectResponse(f"/sessions/{id}", 303)
 
 
+@router.post("/sessions/{id}/checks", dependencies=[needs(Act.CHECK)])
+async def check_now(id: Identifier, request: Request, server: TheServer, lang: Language) -> Response:
+    """Devices act, then the rooms are judged; the line of stages shows it."""
+    await form_of(request)
+    try:
+        await server.stages.check_now(id)
+    except FleetError as error:
+        problem = translate(lang, f"errors.{error.key}", **error.params)
+        return render(request, "session/page.html", error.status, **await _values(server, id), problem=problem)
+    return RedirectResponse(f"/sessions/{id}", 303)
+
+
 def _waiver(ticked: str, reason: str, by: str, until: Any) -> Waiver:
     site, _, check = ticked.partition(" ")
     if not reason or not check:
