@@ -6,7 +6,7 @@ from threading import Event
 
 from edge_agent.identity import IdentityKeeper
 from wire.codec import encode
-from wire.messages import REPORT_EXPIRY_S, About, LogBatch, Message, Presence, Renewal, Report
+from wire.messages import REPORT_EXPIRY_S, About, LogBatch, Presence, Renewal, Report, RoomMessage
 from wire.mqtt import MqttSession, Received, Will
 from wire.topics import Said, one_room, topic_of
 
@@ -77,7 +77,7 @@ class RoomLink:
             self._say(Presence("online", self._version, self._boot_id), retain=True)
             self._on_connected()
 
-    def _say(self, message: Message, *, retain: bool = False, expiry_s: int | None = None) -> bool:
+    def _say(self, message: RoomMessage, *, retain: bool = False, expiry_s: int | None = None) -> bool:
         topic = topic_of(self._site, message.kind)
         return self._session.publish(topic, encode(message), retain=retain, expiry_s=expiry_s)
 

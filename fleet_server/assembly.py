@@ -44,6 +44,7 @@ from fleet_server.server import Server
 from fleet_server.sessions.confirmations import ConfirmationDesk
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.gates import GateDesk
+from fleet_server.sessions.news import NewsDesk
 from fleet_server.sessions.series import SeriesDesk
 from fleet_server.sessions.stages import StageDesk
 from fleet_server.sessions.watch import Watch
@@ -125,6 +126,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         active,
         SeriesDesk(database, sessions, clock, ZoneInfo(settings.timezone)),
         Watch(database, fleet, stream, clock, sessions, gates),
+        NewsDesk(database, sessions, gates, link, clock, settings.gate_webhook),
         line_tests,
         rollout,
         provision,
@@ -152,6 +154,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         server.stages.run,
         server.series.run,
         server.watch.run,
+        server.news.run,
         lambda: _tell_config(server, attention),
         lambda: _notice_sites(server),
     ]

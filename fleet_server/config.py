@@ -53,6 +53,8 @@ class Settings(Struct, frozen=True):
     """Whether a dangerous command waits for another person's yes."""
     provider: IdentityProvider | None = None
     """Where people may sign in instead of here."""
+    gate_webhook: str | None = None
+    """Told how each session stands, whenever that changes."""
     renewal_spread_s: float = 21_600.0
     """Over which time rooms come for new certificates when the authority is replaced."""
     database_url: str | None = None
@@ -131,6 +133,9 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
     broker_tls = env.get("DIEMCAU_BROKER_TLS", "") not in ("", "0")
     if not broker_tls and not is_loopback(broker_host or "127.0.0.1"):
         raise WrongSettings("settings.broker_needs_tls", host=broker_host)
+    webhook = env.get("DIEMCAU_GATE_WEBHOOK") or None
+    if webhook and not webhook.startswith("https://") and not is_loopback(urlsplit(webhook).hostname or ""):
+        raise WrongSettings("settings.webhook_needs_https", address=webhook)
     files, signer = env.get("DIEMCAU_BROKER_FILES"), env.get("DIEMCAU_SIGNER")
     return Settings(
         folder=folder or Path(env.get("DIEMCAU_FOLDER", "var")), host=listen, port=numbers[1],
@@ -144,7 +149,7 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
         database_url=env.get("DIEMCAU_DATABASE_URL"),
         public_url=(env.get("DIEMCAU_PUBLIC_URL") or "").rstrip("/") or None,
         echo_host=env.get("DIEMCAU_ECHO_HOST", listen), echo_port=echo_port,
-        line_test_share=share, line_test_s=test_s,
+        line_test_share=share, line_test_s=test_s, gate_webhook=webhook,
     )  # fmt: skip
 
 

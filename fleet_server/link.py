@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable
 
 from fleet_server.errors import SignerGone
-from wire.messages import Ack, Certificate, Command, Config
+from wire.messages import Ack, Certificate, Command, Config, GateNews
 from wire.mqtt import Broker, MqttSession, Received
 from wire.signing import Signer, signed
-from wire.topics import ALL_ROOMS, topic_of
+from wire.topics import ALL_ROOMS, gate_topic, topic_of
 
 log = logging.getLogger("diemcau.link")
 
@@ -82,17 +82,30 @@ class FleetLink:
         self, told: Ack | Command | Config | Certificate, *, retain: bool = False, expiry_s: int | None = None
     ) -> bool:
         """Sign and send; False when there is no connection, or nobody who signs."""
+        payload = self.signed(told)
+        return payload is not None and self._session.publish(
+            topic_of(told.site, told.kind), payload, retain=retain, expiry_s=expiry_s
+        )  # fmt: skip
+
+    def announce(self, payload: bytes, session: str, expiry_s: int) -> bool:
+        """Say signed news of a session, retained; False when there is no connection."""
+        return self._session.is_connected and self._session.publish(
+            gate_topic(session), payload, retain=True, expiry_s=expiry_s
+        )  # fmt: skip
+
+    def signed(self, told: Ack | Command | Config | Certificate | GateNews) -> bytes | None:
+        """The message as it is sent; None when there is no connection, or nobody who signs."""
         if not self._session.is_connected or (self._is_mute and self._loop.time() < self._mute_until_s):
-            return False
+            return None
         try:
             payload = signed(self._signer, told)
         except SignerGone as error:
             if not self._is_mute:
                 log.error("nothing_signed error=%s", error)
             self._is_mute, self._mute_until_s = True, self._loop.time() + _ASK_SIGNER_AGAIN_S
-            return False
+            return None
         self._is_mute = False
-        return self._session.publish(topic_of(told.site, told.kind), payload, retain=retain, expiry_s=expiry_s)
+        return payload
 
     def say_command(self, command: Command, expires_in_s: int) -> bool:
         """Send a command; never retained, and the broker drops it when it has run out."""

@@ -22,6 +22,7 @@ from fleet_server.rollout.secrets import SecretDesk
 from fleet_server.sessions.confirmations import ConfirmationDesk
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.gates import GateDesk
+from fleet_server.sessions.news import NewsDesk
 from fleet_server.sessions.series import SeriesDesk
 from fleet_server.sessions.stages import StageDesk
 from fleet_server.sessions.watch import Watch
@@ -49,6 +50,7 @@ class Server(Struct, frozen=True):
     active: ActiveDesk
     series: SeriesDesk
     watch: Watch
+    news: NewsDesk
     line_tests: LineTestDesk
     rollout: RolloutDesk
     provision: ProvisionDesk

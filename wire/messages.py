@@ -7,7 +7,7 @@ from msgspec import Meta, Struct, field
 
 from wire.description import ActionSpec, Name, ReadingSpec, Role
 from wire.ids import DeviceId, SiteId, Uuid
-from wire.topics import Kind, Said, Told
+from wire.topics import Announced, Kind, RoomKind, Said, Told
 
 Moment = Annotated[datetime, Meta(tz=True)]
 Short = Annotated[str, Meta(max_length=120)]
@@ -39,7 +39,7 @@ DeviceState = Literal[
 class Presence(Struct, frozen=True):
     """Is the agent there? `lost` is said by the broker in the agent's name."""
 
-    kind: ClassVar[Kind] = Said.PRESENCE
+    kind: ClassVar[RoomKind] = Said.PRESENCE
     status: Literal["online", "offline", "lost"]
     agent_version: Short
     boot_id: Uuid
@@ -81,7 +81,7 @@ class FoundDevice(Struct, frozen=True, gc=False, omit_defaults=True):
 class About(Struct, frozen=True, gc=False):
     """What a room consists of. `readings` holds, for each driver in use, what it observes."""
 
-    kind: ClassVar[Kind] = Said.ABOUT
+    kind: ClassVar[RoomKind] = Said.ABOUT
     revision: Revision
     devices: Annotated[tuple[DeviceAbout, ...], Meta(max_length=64)]
     readings: Annotated[dict[Name, Annotated[tuple[ReadingSpec, ...], Meta(max_length=64)]], Meta(max_length=32)]
@@ -111,7 +111,7 @@ class DeviceReport(Struct, frozen=True, gc=False, omit_defaults=True):
 class Report(Struct, frozen=True, gc=False):
     """A whole room at one moment. The newest `(boot_id, seq)` replaces every other."""
 
-    kind: ClassVar[Kind] = Said.REPORT
+    kind: ClassVar[RoomKind] = Said.REPORT
     boot_id: Uuid
     seq: Count
     at: Moment
@@ -157,7 +157,7 @@ LogEntry = EventEntry | StepEntry | SummaryEntry
 class LogBatch(Struct, frozen=True):
     """Entries of the room's log, from the first that the server has not acknowledged."""
 
-    kind: ClassVar[Kind] = Said.LOG
+    kind: ClassVar[RoomKind] = Said.LOG
     log_id: Uuid
     entries: Annotated[tuple[LogEntry, ...], Meta(min_length=1, max_length=100)]
     from_: Count = field(name="from")
@@ -171,7 +171,7 @@ class Ack(Struct, frozen=True):
     question and this answer.
     """
 
-    kind: ClassVar[Kind] = Told.ACK
+    kind: ClassVar[RoomKind] = Told.ACK
     site: SiteId
     log_id: Uuid
     through: Count
@@ -182,7 +182,7 @@ class Ack(Struct, frozen=True):
 class Command(Struct, frozen=True):
     """One request to one device, for the life of the agent that `boot_id` names and at most `LONGEST_COMMAND_S`."""
 
-    kind: ClassVar[Kind] = Told.COMMAND
+    kind: ClassVar[RoomKind] = Told.COMMAND
     id: Uuid
     site: SiteId
     boot_id: Uuid
@@ -216,7 +216,7 @@ class DesiredDevice(Struct, frozen=True, omit_defaults=True):
 class Config(Struct, frozen=True):
     """What the room should be like; the report repeats the revision once it is in force."""
 
-    kind: ClassVar[Kind] = Told.CONFIG
+    kind: ClassVar[RoomKind] = Told.CONFIG
     site: SiteId
     revision: Revision
     at: Moment
@@ -236,7 +236,7 @@ class Config(Struct, frozen=True):
 class Renewal(Struct, frozen=True):
     """The room asks for its next certificate; it has made the key itself."""
 
-    kind: ClassVar[Kind] = Said.RENEWAL
+    kind: ClassVar[RoomKind] = Said.RENEWAL
     id: Uuid
     request: Pem
     schema: Literal[1] = 1
@@ -245,7 +245,7 @@ class Renewal(Struct, frozen=True):
 class Certificate(Struct, frozen=True):
     """The answer: the certificate, and all authorities to trust from now on."""
 
-    kind: ClassVar[Kind] = Told.CERTIFICATE
+    kind: ClassVar[RoomKind] = Told.CERTIFICATE
     site: SiteId
     renewal: Uuid
     at: Moment
@@ -257,10 +257,27 @@ class Certificate(Struct, frozen=True):
     schema: Literal[1] = 1
 
 
+class GateNews(Struct, frozen=True):
+    """How a session stands: what was decided by a person, and what would be recommended now. No room and no name."""
+
+    kind: ClassVar[Kind] = Announced.GATE
+    session: Uuid
+    at: Moment
+    starts_at: Moment
+    ends_at: Moment
+    decision: Literal["none", "go", "no_go", "cancelled"]
+    recommended: Literal["go", "no_go"]
+    sites: Count
+    admitted: Count
+    rehearsal: bool = False
+    schema: Literal[1] = 1
+
+
 LONGEST_COMMAND_S = 300
 """From `not_before` to `expires_at` of a command; a room refuses one that would live longer."""
 
 REPORT_EXPIRY_S = 86_400
 """Message expiry of a report, a day: what is left of it tells the server how long the report waited at the broker."""
 
-Message = Presence | About | Report | LogBatch | Renewal | Ack | Command | Config | Certificate
+RoomMessage = Presence | About | Report | LogBatch | Renewal | Ack | Command | Config | Certificate
+Message = RoomMessage | GateNews

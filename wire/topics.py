@@ -33,8 +33,18 @@ class Told(StrEnum):
     CERTIFICATE = "certificate"
 
 
-Kind = Said | Told
+class Announced(StrEnum):
+    """What the centre says for whoever may listen: conference software, a door sign."""
 
+    GATE = "gate"
+
+
+RoomKind = Said | Told
+Kind = RoomKind | Announced
+
+FLEET = "_fleet"
+"""Stands where a site's id would; none can be called so."""
+ALL_ANNOUNCED = f"{BASE}/{FLEET}/#"
 ALL_ROOMS = f"{BASE}/+/up/#"
 """What the server subscribes to."""
 
@@ -44,14 +54,19 @@ def one_room(site: str) -> str:
     return f"{BASE}/{site}/dn/#"
 
 
-def topic_of(site: str, kind: Kind) -> str:
+def topic_of(site: str, kind: RoomKind) -> str:
     """The topic of one kind of message of one site."""
     way = "up" if isinstance(kind, Said) else "dn"
     return f"{BASE}/{site}/{way}/{kind}"
 
 
+def gate_topic(session: str) -> str:
+    """Where a session's gate is said, retained."""
+    return f"{BASE}/{FLEET}/{Announced.GATE}/{session}"
+
+
 @lru_cache(maxsize=16_384)
-def parse(topic: str) -> tuple[str, Kind]:
+def parse(topic: str) -> tuple[str, RoomKind]:
     """Site and kind that a topic names. Raises UnknownTopic."""
     parts = topic.split("/")
     if len(parts) != 5 or f"{parts[0]}/{parts[1]}" != BASE or not _SITE.fullmatch(parts[2]):

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from fleet_server.authority.files import AuthorityFiles
 from fleet_server.signing.keys import write_secret
-from wire.topics import ALL_ROOMS, BASE
+from wire.topics import ALL_ANNOUNCED, ALL_ROOMS, BASE
 
 SERVER_NAME = "fleet_server"
 """Name in the server's certificate and its client id: no site can be called so, for it has an underscore."""
@@ -70,10 +70,13 @@ _ACL = f"""\
 # A room writes what it says and reads what it is told, under its own name and nowhere else.
 pattern write {BASE}/%u/up/#
 pattern read {BASE}/%u/dn/#
+# How sessions stand is no secret among rooms: a door sign may show it.
+pattern read {ALL_ANNOUNCED}
 
 user {SERVER_NAME}
 topic read {ALL_ROOMS}
 topic write {BASE}/+/dn/#
+topic write {ALL_ANNOUNCED}
 """
 
 

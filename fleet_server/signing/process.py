@@ -17,7 +17,7 @@ from wire.codec import MAX_MESSAGE_BYTES, decode
 from wire.errors import WireError
 from wire.messages import LONGEST_COMMAND_S, Command
 from wire.signing import Signer
-from wire.topics import Kind, Told
+from wire.topics import Announced, Kind, Told
 
 log = logging.getLogger("diemcau.signing")
 
@@ -128,7 +128,8 @@ def _head(line: bytes) -> tuple[Kind, int] | None:
     try:
         kind, length = line.decode("ascii").split()
         size = int(length)
-        return (Told(kind), size) if line.endswith(b"\n") and 0 < size <= MAX_MESSAGE_BYTES else None
+        known: Kind = Announced(kind) if kind in tuple(Announced) else Told(kind)
+        return (known, size) if line.endswith(b"\n") and 0 < size <= MAX_MESSAGE_BYTES else None
     except ValueError:
         return None
 

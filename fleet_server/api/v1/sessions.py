@@ -174,6 +174,7 @@ async def cancel_session(id: Identifier, wanted: CancelIn, server: TheServer, re
     """It stays in the record."""
     told(request, reason=wanted.reason)
     session = await server.sessions.cancel(id, wanted.reason)
+    server.news.cancelled(session)
     server.stages.planned()
     return session_out(session)
 

@@ -59,7 +59,7 @@ async def cancel(id: Identifier, request: Request, server: TheServer, lang: Lang
     told(request, reason=reason)
     session = await server.sessions.find(id)
     try:
-        await server.sessions.cancel(id, reason)
+        server.news.cancelled(await server.sessions.cancel(id, reason))
     except FleetError as error:
         return _page(request, server, session, "change", _says(lang, error), error.status)
     server.stages.planned()
