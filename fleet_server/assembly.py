@@ -31,6 +31,7 @@ from fleet_server.line_tests.desk import LineTestDesk
 from fleet_server.line_tests.echo import Echo
 from fleet_server.link import FleetLink
 from fleet_server.live.stream import Stream
+from fleet_server.minutes.desk import MinuteDesk
 from fleet_server.people.audit import AuditDesk
 from fleet_server.people.desk import PeopleDesk
 from fleet_server.people.known import Known
@@ -77,7 +78,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     database = await asyncio.to_thread(Database, settings.database)
     stream = Stream(uuid7())
     fleet = Fleet(database, stream, clock, catalogue_of(settings.profiles_folder))
-    attention = Attention(fleet)
+    attention, zone = Attention(fleet), ZoneInfo(settings.timezone)
     sessions = SessionDesk(database, fleet, stream, clock)
     confirmations = ConfirmationDesk(database, fleet, stream, clock)
     await fleet.load()
@@ -124,9 +125,10 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         gates,
         StageDesk(database, sessions, gates, stream, clock, active.carry_out),
         active,
-        SeriesDesk(database, sessions, clock, ZoneInfo(settings.timezone)),
+        SeriesDesk(database, sessions, clock, zone),
         Watch(database, fleet, stream, clock, sessions, gates),
         NewsDesk(database, sessions, gates, link, clock, settings.gate_webhook),
+        MinuteDesk(database, signer, clock, zone, settings.office, settings.own_url),
         line_tests,
         rollout,
         provision,

@@ -23,6 +23,7 @@ from wire.inert import log_to_stderr
 _BY_MODULE = {
     **dict.fromkeys(("enrol", "broker", "authority", "keys", "signer"), "trust_cli"),
     **dict.fromkeys(("users", "audit"), "people_cli"),
+    "minute": "minute_cli",
     **dict.fromkeys(("backup", "restore", "doctor"), "keeping_cli"),
 }
 """Loaded when they are asked for: what they need takes a second."""
@@ -82,11 +83,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     back = commands.add_parser("restore", help="put a backup in place; the server must not run")
     back.add_argument("file", type=Path)
     back.add_argument("--replace", action="store_true", help="also where something is there; it is kept beside")
+    minute = commands.add_parser("minute", help="technical minutes").add_subparsers(dest="act", required=True)
+    minute.add_parser("verify", help="whether a file is as it was sealed").add_argument("file", type=Path)
     commands.add_parser("doctor", help="what is wrong, or will be, and what to do")
     given = parser.parse_args(arguments)
     os.umask(0o077)  # keys, codes and phone numbers are nobody else's
     log_to_stderr()
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for talkative in ("alembic", "apscheduler", "httpx"):  # httpx tells whole addresses, with what stands in them
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
         serving = given.command == "serve"
         settings = settings_of(

@@ -27,6 +27,17 @@ class IdentityProvider(Struct, frozen=True):
     """The claim that names a person's sites, `*` for all of them; where none is given everybody is everywhere."""
 
 
+class Office(Struct, frozen=True):
+    """Who issues minutes, as it stands at the head of its documents."""
+
+    above: str = ""
+    """The body that it belongs to, such as `UBND TỈNH …`."""
+    name: str = ""
+    short: str = ""
+    """For the number: `12/BB-VP`."""
+    place: str = ""
+
+
 class Settings(Struct, frozen=True):
     """What the server needs to know."""
 
@@ -53,6 +64,7 @@ class Settings(Struct, frozen=True):
     """Whether a dangerous command waits for another person's yes."""
     provider: IdentityProvider | None = None
     """Where people may sign in instead of here."""
+    office: Office = Office()
     gate_webhook: str | None = None
     """Told how each session stands, whenever that changes."""
     renewal_spread_s: float = 21_600.0
@@ -150,6 +162,7 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
         public_url=(env.get("DIEMCAU_PUBLIC_URL") or "").rstrip("/") or None,
         echo_host=env.get("DIEMCAU_ECHO_HOST", listen), echo_port=echo_port,
         line_test_share=share, line_test_s=test_s, gate_webhook=webhook,
+        office=Office(*(env.get(f"DIEMCAU_OFFICE{part}", "")[:120] for part in ("_ABOVE", "", "_SHORT", "_PLACE"))),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from fleet_server.ingest.loop import Ingest
 from fleet_server.line_tests.desk import LineTestDesk
 from fleet_server.link import FleetLink
 from fleet_server.live.stream import Stream
+from fleet_server.minutes.desk import MinuteDesk
 from fleet_server.people.audit import AuditDesk
 from fleet_server.people.desk import PeopleDesk
 from fleet_server.people.known import Known
@@ -51,6 +52,7 @@ class Server(Struct, frozen=True):
     series: SeriesDesk
     watch: Watch
     news: NewsDesk
+    minutes: MinuteDesk
     line_tests: LineTestDesk
     rollout: RolloutDesk
     provision: ProvisionDesk

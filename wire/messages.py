@@ -273,6 +273,18 @@ class GateNews(Struct, frozen=True):
     schema: Literal[1] = 1
 
 
+class MinuteSeal(Struct, frozen=True):
+    """The centre's word for a technical minute, whatever form it has."""
+
+    kind: ClassVar[Kind] = Announced.MINUTE
+    minute: Uuid
+    session: Uuid
+    at: Moment
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
+    """Of the file's bytes before the seal."""
+    schema: Literal[1] = 1
+
+
 LONGEST_COMMAND_S = 300
 """From `not_before` to `expires_at` of a command; a room refuses one that would live longer."""
 
@@ -280,4 +292,4 @@ REPORT_EXPIRY_S = 86_400
 """Message expiry of a report, a day: what is left of it tells the server how long the report waited at the broker."""
 
 RoomMessage = Presence | About | Report | LogBatch | Renewal | Ack | Command | Config | Certificate
-Message = RoomMessage | GateNews
+Message = RoomMessage | GateNews | MinuteSeal

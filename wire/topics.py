@@ -37,6 +37,8 @@ class Announced(StrEnum):
     """What the centre says for whoever may listen: conference software, a door sign."""
 
     GATE = "gate"
+    MINUTE = "minute"
+    """On no topic: it stands at the end of a file."""
 
 
 RoomKind = Said | Told

@@ -33,6 +33,8 @@ class Act(StrEnum):
     CHECK = "check"
     PLAN = "plan"
     DECIDE = "decide"
+    RECORD = "record"
+    """Read the minutes of sessions: they name people, rooms and commands of all of them."""
     ENROL = "enrol"
     ADMIT = "admit"
     CLOSE = "close"
@@ -58,13 +60,16 @@ TABLE: dict[Act, frozenset[Role]] = {
     Act.CHECK: frozenset({OPER, ORGA, ADMI}),
     Act.PLAN: frozenset({ORGA, ADMI}),
     Act.DECIDE: frozenset({ORGA, ADMI}),
+    Act.RECORD: frozenset({VIEW, OPER, ORGA, ADMI}),
     Act.CLOSE: frozenset({ADMI}),
     Act.MANAGE_PEOPLE: frozenset({ADMI}),
     Act.AUDIT: frozenset({ADMI}),
 }
-WHOLE_FLEET = frozenset({Act.ROLL_OUT, Act.CHECK, Act.PLAN, Act.DECIDE, Act.CLOSE, Act.MANAGE_PEOPLE, Act.AUDIT})
+WHOLE_FLEET = frozenset(
+    {Act.ROLL_OUT, Act.CHECK, Act.PLAN, Act.DECIDE, Act.RECORD, Act.CLOSE, Act.MANAGE_PEOPLE, Act.AUDIT}
+)
 """What nobody does who has named sites only."""
-ONLY_READS = frozenset({Act.SEE})
+ONLY_READS = frozenset({Act.SEE, Act.RECORD})
 """What an API token without the right to act may do."""
 HARMLESS = frozenset({Role.VIEWER})
 """Roles that can change nothing: they need no second factor."""

@@ -11,17 +11,16 @@ from typing import Any
 
 import msgspec
 from openpyxl import Workbook, load_workbook
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.worksheet import Worksheet
 
+from fleet_server.cells import safe
 from fleet_server.domain.rollout import GROUPS, STAGES, Piece, Survey
 from fleet_server.errors import BadFile
 from fleet_server.rollout.desk import SiteProgress
 from fleet_server.texts import Lang, translate
-from wire.inert import inert
 
 MOST_BYTES = 4_000_000
 _MOST_UNPACKED_BYTES = 60_000_000
@@ -29,7 +28,6 @@ _MOST_ROWS, _MOST_NAMED = 5_000, 500
 _PIECE_FIELDS = ("has", "make", "model", "year", "address", "driver", "username", "has_password", "note")
 _SITE_FIELDS = ("contact", "phone", "line_kind", "line_down_mbit_s", "line_up_mbit_s")
 _YES, _NO = {"có", "co", "yes", "x", "1", "true", "đúng"}, {"không", "khong", "no", "0", "false", "-"}
-_NOT_PLAIN = ("=", "+", "-", "@", "\t", "\r", "'")
 _MOST_COLUMNS = 200
 _AS_TEXT = "@"
 _OPENPYXL_RAISES = (
@@ -55,7 +53,7 @@ def template(progress: Iterable[SiteProgress], lang: Lang) -> bytes:
         cell.font = Font(bold=True)
     for site in progress:
         survey = site.survey.survey if site.survey else Survey()
-        sheet.append([_safe(value) for value in _row(site, survey, lang)])
+        sheet.append([safe(value) for value in _row(site, survey, lang)])
     phone = names.index("phone")
     for cells in sheet.iter_rows(min_row=3):
         cells[phone].number_format = _AS_TEXT  # else its first zero is lost when it is typed
@@ -111,7 +109,7 @@ def progress_book(progress: Sequence[SiteProgress], lang: Lang, now: datetime) -
         verdict = translate(lang, f"verdict.{entry.verdict if entry.is_set_up else 'being_set_up'}")
         sheet.append(
             [
-                _safe(value)
+                safe(value)
                 for value in (
                     entry.site.name, translate(lang, f"kind.{entry.site.kind}"),
                     translate(lang, f"stage.{site.stage}"),
@@ -246,14 +244,6 @@ def _heading(lang: Lang, name: str) -> str:
 
 def _groups(lang: Lang, groups: Iterable[str]) -> str:
     return ", ".join(translate(lang, f"group.{group}") for group in groups)
-
-
-def _safe(value: object) -> object:
-    """A text that a spreadsheet would take for a formula is marked as text; what it cannot hold is left out."""
-    if not isinstance(value, str):
-        return value
-    text = inert(ILLEGAL_CHARACTERS_RE.sub("", value))
-    return f"'{text}" if text.startswith(_NOT_PLAIN) else text
 
 
 def _book(title: str) -> tuple[Workbook, Worksheet]:

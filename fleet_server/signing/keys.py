@@ -13,7 +13,7 @@ from fleet_server.errors import WrongSettings
 from wire.signing import public_key_of, sign
 from wire.topics import Kind
 
-NOW, NEXT = "signing.key", "signing.next.key"
+NOW, NEXT, RETIRED = "signing.key", "signing.next.key", "retired.pub"
 
 
 class KeyFiles:
@@ -32,9 +32,18 @@ class KeyFiles:
 
 def rotate(folder: Path) -> None:
     """From now on the next key signs. Raises OSError; the running server must be started again."""
-    KeyFiles(folder)
+    retiring = KeyFiles(folder).public_keys[0]
+    with (folder / RETIRED).open("a", encoding="ascii") as known:
+        known.write(f"{retiring}\n")
     (folder / NEXT).replace(folder / NOW)
     KeyFiles(folder)
+
+
+def known_keys(folder: Path) -> tuple[str, ...]:
+    """Public keys that sign or have signed: what was signed before a rotation can still be verified. Raises OSError."""
+    retired = folder / RETIRED
+    before = retired.read_text(encoding="ascii").split() if retired.exists() else []
+    return (*KeyFiles(folder).public_keys, *before)
 
 
 def _key_in(file: Path) -> SigningKey:

@@ -1,5 +1,6 @@
 """Queries about commands and their steps."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -107,6 +108,15 @@ def unfinished(db: Connection) -> list[CommandRow]:
     """Every command without a final state, oldest first."""
     open_states = [str(state) for state in State if state not in FINAL]
     rows = db.execute(select(commands).where(commands.c.state.in_(open_states)).order_by(commands.c.requested_at))
+    return [_command(row) for row in rows]
+
+
+def between(db: Connection, sites: Collection[str], since: datetime, until: datetime) -> list[CommandRow]:
+    """Commands that were asked of these sites in this time, the oldest first."""
+    then = (commands.c.requested_at >= millis(since)) & (commands.c.requested_at < millis(until))
+    rows = db.execute(
+        select(commands).where(then & commands.c.site.in_(list(sites))).order_by(commands.c.requested_at)
+    )  # fmt: skip
     return [_command(row) for row in rows]
 
 

@@ -1,5 +1,6 @@
 """Queries about what people confirm: who is on duty, what they have ticked off, and the links by which they do it."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,13 @@ class Duty(Struct, frozen=True):
     phone: str
     at: float
     until: float
+
+
+class DutyRow(Struct, frozen=True):
+    """The same with its room."""
+
+    site: str
+    duty: Duty
 
 
 class Tick(Struct, frozen=True):
@@ -60,6 +68,13 @@ def duties_that_last(db: Connection, now: float) -> dict[str, Duty]:
     """Site -> who is on duty there, the last to confirm."""
     rows = db.execute(select(duties).where(duties.c.until > round(now * 1000)).order_by(duties.c.id))
     return {row.site: Duty(row.name, row.phone, row.at / 1000, row.until / 1000) for row in rows}
+
+
+def duties_between(db: Connection, sites: Collection[str], since: datetime, until: datetime) -> list[DutyRow]:
+    """Who was on duty in these rooms in this time, the first to confirm first."""
+    then = (duties.c.at < millis(until)) & (duties.c.until > millis(since))
+    rows = db.execute(select(duties).where(then & duties.c.site.in_(list(sites))).order_by(duties.c.at))
+    return [DutyRow(row.site, Duty(row.name, row.phone, row.at / 1000, row.until / 1000)) for row in rows]
 
 
 def put_tick(db: Connection, tick: Tick) -> None:

@@ -141,3 +141,17 @@ setbacks = Table(
     Column("cleared_at", BigInteger),
     Index("setbacks_of_session", "session"),
 )  # fmt: skip
+
+minutes = Table(
+    "minutes", metadata,
+    Column("id", String(36), primary_key=True),
+    Column("session", ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("year", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("by", String(120), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("pdf", LargeBinary, nullable=False),
+    Index("minutes_of_session", "session"),
+    Index("minutes_numbered", "year", "number", unique=True),
+)  # fmt: skip

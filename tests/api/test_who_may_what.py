@@ -79,6 +79,10 @@ POST   /api/v1/sessions/{id}/decision                        ---GA--
 GET    /api/v1/sessions/{id}/stages                          VTOGAvo
 GET    /api/v1/sessions/{id}/setbacks                        VTOGAvo
 POST   /api/v1/sessions/{id}/checks                          --OGA--
+POST   /api/v1/sessions/{id}/minutes                         ---GA--
+GET    /api/v1/sessions/{id}/minutes                         V-OGA--
+GET    /api/v1/minutes/{id}/minute.pdf                       V-OGA--
+GET    /api/v1/sessions/{id}/minute.xlsx                     V-OGA--
 POST   /api/v1/sessions/{id}/sites/{site}/invitations        -TOGA-o
 GET    /api/v1/sessions/{id}/invitations                     -TOGA-o
 POST   /api/v1/series                                        ---GA--
@@ -121,6 +125,9 @@ GET    /progress/progress.xlsx                               VTOGAvo
 GET    /progress/surveys.xlsx                                VTOGAvo
 POST   /progress                                             --O-A--
 GET    /parts/server                                         VTOGAvo
+GET    /sessions/{id}/minutes                                V-OGA--
+POST   /sessions/{id}/minutes                                ---GA--
+GET    /minutes/{id}                                         V-OGA--
 GET    /room                                                 open
 POST   /room/open                                            open
 GET    /room/part                                            open

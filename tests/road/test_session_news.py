@@ -20,6 +20,7 @@ from tests.counterparts.spoken_room import SpokenRoom
 from tests.counterparts.waiting import wait_for
 from wire.codec import decode
 from wire.errors import WireError
+from wire.ids import uuid7
 from wire.messages import GateNews
 from wire.signing import PinnedKeys
 from wire.topics import ALL_ANNOUNCED, Announced, Told, gate_topic
@@ -33,7 +34,7 @@ class DoorSign:
     def __init__(self, broker_port: int) -> None:
         self.heard: dict[str, GateNews] = {}
         self.retained: list[bool] = []
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, "door-sign", protocol=paho.MQTTv5)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, f"door-sign-{uuid7()}", protocol=paho.MQTTv5)
         self._client.on_message = self._hear
         self._client.connect("127.0.0.1", broker_port)
         self._client.subscribe(ALL_ANNOUNCED, qos=1)

@@ -1,0 +1,17 @@
+"""diemcau-server minute verify FILE."""
+
+import argparse
+
+from fleet_server.config import Settings
+from fleet_server.minutes.seal import opened
+from fleet_server.signing.keys import known_keys
+from fleet_server.texts import translate
+
+
+def minute(settings: Settings, given: argparse.Namespace) -> int:
+    """Whether a file is as this server has sealed it. Raises BadFile, OSError."""
+    keys = known_keys(settings.keys_folder)
+    found = opened(given.file.read_bytes(), keys)
+    print(translate(given.lang, "minute.verified", minute=found.minute, session=found.session, at=found.at.isoformat()))
+    print(f"SHA-256 {found.sha256}")
+    return 0

@@ -1,0 +1,83 @@
+"""What stands in a minute: gathered from the record alone, so that it says the same whenever it is made."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from fleet_server.domain.gate import Waiver
+from fleet_server.domain.sessions import Session
+from fleet_server.store import commands, confirmations, decisions, setbacks, sites, stages
+from fleet_server.store.commands import CommandRow, StepRow
+from fleet_server.store.confirmations import Tick
+from fleet_server.store.decisions import DecisionRow, SiteFound, SnapshotRow
+from fleet_server.store.setbacks import SetbackRow
+from fleet_server.store.stages import StageRow
+
+_COMMANDS_BEFORE = timedelta(days=1)
+
+
+class StageFound(Struct, frozen=True):
+    """One stage with what it found; None where it found nothing."""
+
+    row: StageRow
+    snapshot: SnapshotRow | None
+
+
+class Minute(Struct, frozen=True):
+    """Everything about one session that a minute tells."""
+
+    session: Session
+    names: dict[str, str]
+    """Site -> its name as it is now."""
+    hubs: tuple[str, ...]
+    stages: tuple[StageFound, ...]
+    decisions: tuple[DecisionRow, ...]
+    decided: SnapshotRow | None
+    """The rooms as they were when the decision that stands was taken; else as the last stage found them."""
+    waivers: tuple[Waiver, ...]
+    setbacks: tuple[SetbackRow, ...]
+    commands: tuple[tuple[CommandRow, tuple[StepRow, ...]], ...]
+    duties: tuple[confirmations.DutyRow, ...]
+    ticks: tuple[Tick, ...]
+
+    def name(self, site: str) -> str:
+        """A site's name."""
+        return self.names.get(site, site)
+
+
+def minute_of(db: Connection, session: Session) -> Minute:
+    """Gather everything that was written down about a session."""
+    known = {row.id: row for row in sites.all_sites(db)}
+    found = tuple(
+        StageFound(row, decisions.find_snapshot(db, row.snapshot) if row.snapshot is not None else None)
+        for row in stages.of_session(db, session.id)
+    )
+    decided = decisions.decisions_of(db, session.id)
+    last = decided[-1].snapshot if decided else None
+    standing = decisions.find_snapshot(db, last) if last is not None else None
+    since, until = session.starts_at - _COMMANDS_BEFORE, session.ends_at
+    asked = commands.between(db, session.sites, since, until)
+    return Minute(
+        session, {id: row.name for id, row in known.items()},
+        tuple(id for id, row in known.items() if row.kind == "hub" and id in session.sites), found, tuple(decided),
+        standing or next((each.snapshot for each in reversed(found) if each.snapshot is not None), None),
+        tuple(decisions.waivers_of(db, session.id)), tuple(reversed(setbacks.of_session(db, session.id))),
+        tuple((row, tuple(commands.steps(db, row.id))) for row in asked),
+        tuple(confirmations.duties_between(db, session.sites, since, until)),
+        tuple(confirmations.ticks_of(db, session.id)),
+    )  # fmt: skip
+
+
+def on_duty(minute: Minute, site: str, at: datetime) -> confirmations.DutyRow | None:
+    """Who looked after a room when it began: the last who had said so by then, else the first after."""
+    mine = [row for row in minute.duties if row.site == site]
+    before = [row for row in mine if row.duty.at <= at.timestamp()]
+    return before[-1] if before else mine[0] if mine else None
+
+
+def outcomes_of(found: Iterable[SiteFound]) -> Counter[str]:
+    """How many sites were admitted, and how many were not."""
+    return Counter("admitted" if each.admitted else "not_admitted" for each in found)
