@@ -18,7 +18,7 @@ from fleet_server.state.attention import Attention
 from fleet_server.state.fleet import Fleet, SiteEntry
 from fleet_server.store import decisions
 from fleet_server.store.database import Database
-from fleet_server.store.decisions import DecisionRow, SnapshotRow
+from fleet_server.store.decisions import DecisionRow
 from wire.times import Clock
 
 _FRESH_WITHIN_S = 8.0
@@ -80,10 +80,6 @@ class GateDesk:
             row = await self._database.write(write)
         self._stream.publish("session", id=session.id)
         return gate, row
-
-    async def snapshot(self, id: str) -> SnapshotRow | None:
-        """A gate as it was kept."""
-        return await self._database.read(lambda db: decisions.find_snapshot(db, id))
 
     def judged(self, session: Session, granted: Sequence[Waiver] = ()) -> Gate:
         """The gate at this moment. A site that was closed since is not in the session any more."""

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from datetime import datetime, timedelta
+from typing import Literal
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.date import DateTrigger
+from msgspec import Struct
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,6 +21,7 @@ from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.gates import GateDesk
 from fleet_server.store import decisions, stages
 from fleet_server.store.database import Database, millis, moment
+from fleet_server.store.decisions import SnapshotRow
 from fleet_server.store.sessions import between, find
 from fleet_server.store.stages import StageRow
 from wire.times import Clock
@@ -31,6 +34,26 @@ _LOOK_S = 1.0
 """While devices act."""
 _LOOK_BACK = timedelta(days=35)
 """Stages that were missed while the server was down are looked for in sessions that began since then."""
+
+
+class StageSeen(Struct, frozen=True):
+    """A stage as people are shown it; no row: it is to come."""
+
+    stage: Stage
+    row: StageRow | None
+    snapshot: SnapshotRow | None
+
+    @property
+    def state(self) -> Literal["to_come", "running", "done", "missed"]:
+        """How far it is."""
+        if self.row is None:
+            return "to_come"
+        return "missed" if self.row.missed else "done" if self.row.ended_at is not None else "running"
+
+    def not_admitted(self, seen: Container[str]) -> list[str]:
+        """Of the sites that somebody sees, those that stood against a go."""
+        found = self.snapshot.sites if self.snapshot is not None else ()
+        return [each.site for each in found if not each.admitted and each.site in seen]
 
 
 CarryOut = Callable[[Session, StageRow], Awaitable[bool]]
@@ -96,9 +119,19 @@ class StageDesk:
         to_come = (stage.due_at for session, _ in known for stage in stages_of(session) if stage.due_at > now)
         return min(to_come, default=None)
 
-    async def of_session(self, session: str) -> list[StageRow]:
-        """What has been run of a session's stages."""
-        return await self._database.read(lambda db: stages.of_session(db, session))
+    async def line(self, session: Session) -> list[StageSeen]:
+        """Every stage of a session by its time: those that were run, and those to come."""
+
+        def look(db: Connection) -> list[StageSeen]:
+            known = {row.stage: row for row in stages.of_session(db, session.id)}
+            found = []
+            for stage in sorted({*known, *stages_of(session)}):
+                row = known.get(stage)
+                kept = decisions.find_snapshot(db, row.snapshot) if row is not None and row.snapshot else None
+                found.append(StageSeen(stage, row, kept))
+            return found
+
+        return await self._database.read(look)
 
     async def check_now(self, id: str) -> StageRow:
         """A stage that a person asks for, at once. Raises NotFound, and Conflict where the rooms are in use."""

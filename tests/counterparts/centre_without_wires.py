@@ -17,7 +17,7 @@ from fleet_server.state.attention import Attention
 from fleet_server.state.fleet import Fleet, keep
 from fleet_server.store.database import Database
 from fleet_server.store.sites import SiteRow, replace_sites
-from fleet_server.store.stages import StageRow
+from fleet_server.store.stages import StageRow, of_session
 from tests.counterparts.spoken_room import about_of_room, report_of_room
 from wire.codec import encode
 from wire.ids import uuid7
@@ -100,6 +100,10 @@ class CentreWithoutWires:
         starts_at = self.clock.now() + timedelta(minutes=in_min)
         ends_at = starts_at + timedelta(minutes=length_min)
         return await self.sessions.plan(Wish("Phiên", "periodic", "", starts_at, ends_at, sites, **more), "tests")
+
+    async def stage_rows(self, session: Session) -> list[StageRow]:
+        """What was written down of a session's stages."""
+        return await self.database.read(lambda db: of_session(db, session.id))
 
     async def _nothing_acts(self, _session: Session, _row: StageRow) -> bool:
         return True

@@ -178,7 +178,7 @@ async def _check_record(centre: CentreWithoutWires, session: Session, went: int)
     await centre.start()
     await centre.stages.run_due()
     await centre.stages.run_due()
-    rows = await centre.stages.of_session(session.id)
+    rows = await centre.stage_rows(session)
     times = Counter(row.stage.minutes_before for row in rows)
     assert set(times.values()) <= {1}
     now = centre.clock.now()
@@ -259,7 +259,7 @@ def test_a_stage_that_was_begun_when_the_server_died_ends_once(tmp_path: Path) -
         await centre.start()
         await centre.stages.run_due()
         await centre.stages.run_due()
-        (row,) = await centre.stages.of_session(session.id)
+        (row,) = await centre.stage_rows(session)
         assert row.ended_at is not None and row.snapshot is not None and not row.missed
         centre.close()
 
@@ -273,12 +273,12 @@ def test_a_stage_that_comes_late_says_so_and_one_that_nobody_ran_is_missed(tmp_p
         session = await centre.plan(("hub", "a"), in_min=100, length_min=30, stages_min=(60, 10))
         centre.clock.pass_by(50 * 60)  # the server is away at T-60
         await centre.stages.run_due()
-        (row,) = await centre.stages.of_session(session.id)
+        (row,) = await centre.stage_rows(session)
         assert (row.stage.minutes_before, row.late, row.missed) == (60, True, False)
         centre.clock.pass_by(24 * 3_600)
         await centre.start()
         await centre.stages.run_due()
-        rows = {row.stage.minutes_before: row for row in await centre.stages.of_session(session.id)}
+        rows = {row.stage.minutes_before: row for row in await centre.stage_rows(session)}
         assert rows[10].missed and rows[10].snapshot is None and not rows[60].missed
         centre.close()
 

@@ -19,6 +19,7 @@ act            viewer  technician  operator  organiser  administrator
 see            all     all         all       all        all
 own            all     all         all       all        all
 confirm_duty   -       all         all       all        all
+invite         -       all         all       all        all
 test_line      -       all         all       all        all
 command        -       all         all       -          all
 survey         -       all         all       -          all
@@ -27,8 +28,10 @@ enrol          -       all         all       -          all
 approve        -       -           all       -          all
 admit          -       -           all       -          all
 roll_out       -       -           fleet     -          fleet
+check          -       -           fleet     fleet      fleet
 plan           -       -           -         fleet      fleet
 decide         -       -           -         fleet      fleet
+record         fleet   -           fleet     fleet      fleet
 close          -       -           -         -          fleet
 manage_people  -       -           -         -          fleet
 audit          -       -           -         -          fleet

@@ -15,7 +15,6 @@ from fleet_server.domain.access import Act
 from fleet_server.domain.gate import Gate, Waiver, blocks, steps_of
 from fleet_server.domain.readiness import CheckResult, Verdict
 from fleet_server.domain.sessions import Session
-from fleet_server.domain.stages import stages_of
 from fleet_server.server import Server
 from fleet_server.state.fleet import SiteEntry
 from fleet_server.store.decisions import DecisionRow
@@ -161,20 +160,15 @@ async def decide(id: Identifier, wish: DecisionIn, server: TheServer, person: Th
 async def get_stages(id: Identifier, server: TheServer) -> StagesOut:
     """Those that were run, and those to come."""
     session = await visible_session(server, id)
-    known = {row.stage: row for row in await server.stages.of_session(session.id)}
-    found = []
-    for stage in sorted({*known, *stages_of(session)}):
-        row = known.get(stage)
-        snapshot = await server.gates.snapshot(row.snapshot) if row is not None and row.snapshot is not None else None
-        state = "to_come" if row is None else "missed" if row.missed else "done" if row.ended_at else "running"
-        waiting = [entry.site for entry in snapshot.sites if not entry.admitted] if snapshot is not None else []
-        found.append(
-            StageOut(
-                minutes_before=stage.minutes_before, due_at=stage.due_at, state=state,  # type: ignore[arg-type]
-                late=row.late if row is not None else False, go=snapshot.go if snapshot is not None else None,
-                not_admitted=[site for site in waiting if site in server.fleet.entries],
-            )
-        )  # fmt: skip
+    found = [
+        StageOut(
+            minutes_before=seen.stage.minutes_before, due_at=seen.stage.due_at, state=seen.state,
+            late=seen.row.late if seen.row is not None else False,
+            go=seen.snapshot.go if seen.snapshot is not None else None,
+            not_admitted=seen.not_admitted(server.fleet.entries),
+        )
+        for seen in await server.stages.line(session)
+    ]  # fmt: skip
     return StagesOut(items=found)
 
 

@@ -13,7 +13,6 @@ from fleet_server.api.v1.sessions import seen, visible_session
 from fleet_server.domain.access import Act
 from fleet_server.domain.gate import Gate, Step, Waiver, steps_of
 from fleet_server.domain.sessions import is_live
-from fleet_server.domain.stages import stages_of
 from fleet_server.errors import FleetError, Invalid
 from fleet_server.pages.form import form_of, one
 from fleet_server.pages.render import render
@@ -83,7 +82,7 @@ async def _values(server: Server, session_id: str) -> dict[str, Any]:
         "waivers": [waiver for waiver in waivers if waiver.site in entries],
         "blocked": [entry for entry in gate.sites if not entry.admitted],
         "entries": entries, "live": is_live(session, server.clock.now()), "steps": _steps(gate),
-        "stages": await _stages(server, session_id), "setbacks": setbacks,
+        "stages": await server.stages.line(session), "setbacks": setbacks,
         "spares": [site for site in server.gates.ready_spares(session) if site in entries],
         "rehearsals": await server.sessions.rehearsals_of(session.id),
         "oldest_at": min((entry.report_at for entry in gate.sites if entry.report_at is not None), default=None),
@@ -93,20 +92,3 @@ async def _values(server: Server, session_id: str) -> dict[str, Any]:
 def _steps(gate: Gate) -> list[Step]:
     """What to do first, only what a check can say of rooms that are there."""
     return steps_of(gate)[:_MOST_STEPS]
-
-
-async def _stages(server: Server, session_id: str) -> list[dict[str, Any]]:
-    """The line of stages: name, when, and what each found."""
-    session = await server.sessions.find(session_id)
-    known = {row.stage: row for row in await server.stages.of_session(session_id)}
-    found = []
-    for stage in sorted({*known, *stages_of(session)}):
-        row = known.get(stage)
-        snapshot = await server.gates.snapshot(row.snapshot) if row is not None and row.snapshot is not None else None
-        waiting = [each for each in snapshot.sites if not each.admitted] if snapshot is not None else []
-        state = "to_come" if row is None else "missed" if row.missed else "go" if snapshot and snapshot.go else "no_go"
-        found.append({
-            "stage": stage, "row": row, "state": state if row is None or row.ended_at else "running",
-            "waiting": len([each for each in waiting if each.site in server.fleet.entries]),
-        })  # fmt: skip
-    return found
