@@ -59,7 +59,7 @@ class FleetUnderTest:
     def client_of(self, token: str) -> httpx.Client:
         """A client of the API with this token."""
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=f"{self.address}/api/v1", timeout=10, headers=headers)
+        return httpx.Client(base_url=f"{self.address}/api/v1", timeout=30, headers=headers)
 
     @property
     def headers(self) -> dict[str, str]:

@@ -16,14 +16,20 @@ from hypothesis import strategies as st
 from fleet_server.domain.commands import FINAL, State, state_after
 from fleet_server.domain.sessions import Session, is_live, wrong_plan
 from fleet_server.errors import BadFile
+from fleet_server.ingest.handlers.report import take
+from fleet_server.ingest.intake import Intake
 from fleet_server.live.stream import Change, Stream
 from fleet_server.sites_file import COLUMNS, sites_of
 from fleet_server.store import logs
 from fleet_server.store.database import Database
 from fleet_server.store.sites import SiteRow, all_sites, replace_sites
 from fleet_server.store.tables import log_entries
+from tests.counterparts.centre_without_wires import ABOUT, CentreWithoutWires
+from tests.counterparts.spoken_room import report_of_room
+from wire.codec import encode
 from wire.ids import uuid7
-from wire.messages import EventEntry, LogBatch
+from wire.messages import REPORT_EXPIRY_S, EventEntry, LogBatch
+from wire.mqtt import Received
 
 NOW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
 DATA = Path(__file__).parents[2] / "demo" / "data" / "thanh-hoa"
@@ -204,3 +210,23 @@ def test_sites_are_replaced_and_the_others_stay(database: Database) -> None:
     renamed = SiteRow("r-1", "", "Ba", "commune", None, 1.0, 2.0, None, None)
     assert database.write_now(lambda db: replace_sites(db, [renamed])) == (0, 1)
     assert [site.name for site in database.read_now(all_sites)] == ["Ba", "Hai"]
+
+
+def test_a_retained_copy_of_unknown_age_does_not_take_the_place_of_what_was_seen_live(tmp_path: Path) -> None:
+    """A server that comes back hears the last report of before once more, and cannot tell how old that is."""
+
+    async def story() -> None:
+        centre = CentreWithoutWires(tmp_path, {"a": "commune"})
+        await centre.start()
+        await centre.report("a")
+        seen_at = centre.fleet.entries["a"].room.received_at
+        later = report_of_room(ABOUT, uuid7(), 9)
+        for expiry_left_s, is_taken in ((REPORT_EXPIRY_S, False), (REPORT_EXPIRY_S - 3, True)):
+            intake = Intake(centre.fleet)
+            copy = Received("", encode(later), True, expiry_left_s, None, 0)  # type: ignore[arg-type]
+            take(intake, "a", later, copy)
+            assert ("a" in intake.entries) is is_taken
+            assert intake.entry("a").room.received_at == (seen_at - 3 if is_taken else seen_at)  # type: ignore[operator]
+        centre.close()
+
+    asyncio.run(story())

@@ -111,7 +111,8 @@ def test_a_server_lives_through_whatever_rooms_say(fleet: FleetUnderTest, mosqui
     room.leave()
     counted = fleet.client.get("/intake").json()["not_taken"]
     assert counted["wire.unreadable"] > PACKETS / 10, counted
-    assert fleet.health()["status"] == "ok" and server.num_threads() <= threads
+    assert fleet.health()["status"] == "ok"
+    assert server.num_threads() <= threads + 6, "asyncio's own pool grows to six, and no further"
     assert server.memory_info().rss <= memory * GROWS_BY + SLACK_BYTES
 
 
@@ -164,4 +165,4 @@ def test_a_driver_lives_through_whatever_its_device_answers(
         logging.disable(logging.NOTSET)
     assert polls > 0, "no answer was found wrong"
     assert own.memory_info().rss <= memory * GROWS_BY + SLACK_BYTES
-    assert own.num_threads() <= threads + 4
+    wait_for(lambda: own.num_threads() <= threads + 4, 15, "threads are left behind")

@@ -22,6 +22,8 @@ def take(intake: Intake, site: str, message: Message, received: Received) -> Non
     waited_s = REPORT_EXPIRY_S - received.expiry_left_s if received.expiry_left_s is not None else 0
     received_at: float | None = intake.fleet.now() - max(0, waited_s)
     if received.retained and waited_s <= 0:
+        if entry.room.received_at is not None:
+            return  # what we saw live before is older, but how old it is we know; the next live one is due
         received_at = None
     present = entry.room.present or not received.retained
     room = msgspec.structs.replace(entry.room, report=message, received_at=received_at, present=present)
