@@ -115,13 +115,13 @@ class Line:
             if any(word in str(error).lower() for word in ("user", "digest", "auth", "decrypt")):
                 raise WrongCredentials(f"{self.where}: user or passphrase is refused") from error
             raise BadAnswer(f"{self.where}: {type(error).__name__}: {str(error)[:80]}") from error
-        except RuntimeError as error:
-            # A decoder that ran off the end of what it read, inside a coroutine (PEP 479).
-            if not isinstance(error, _ASTRAY) and not isinstance(error.__cause__, StopIteration):
-                raise
-            raise BadAnswer(f"{self.where}: not SNMP: {str(error)[:80]!r}") from error
         except _ASTRAY as error:
             raise BadAnswer(f"{self.where}: not SNMP: {str(error)[:80]!r}") from error
+        except RuntimeError as error:
+            # A decoder that ran off the end of what it read, inside a coroutine (PEP 479).
+            if not isinstance(error.__cause__, StopIteration):
+                raise
+            raise BadAnswer(f"{self.where}: not SNMP: it ends too early") from error
 
 
 def _plain(value: Any) -> object:

@@ -114,10 +114,7 @@ def clashes(plan: Session, others: Iterable[Session], hubs: frozenset[str], hub_
     The hub itself is in every session and clashes by its line alone. A rehearsal has nothing at stake, but takes as
     much of the line.
     """
-    meant = [
-        other for other in others
-        if other.id != plan.id and other.cancelled_at is None and overlaps(plan, other)
-    ]  # fmt: skip
+    meant = _at_once_with(plan, others)
     busiest = _busiest(plan, meant, hubs)
     found = []
     for other in meant:
@@ -132,16 +129,20 @@ def clashes(plan: Session, others: Iterable[Session], hubs: frozenset[str], hub_
 
 def taken_mbit_s(session: Session, others: Iterable[Session], hubs: frozenset[str]) -> float:
     """What a session takes of the hub's line, each way, together with those that run when most is taken."""
-    meant = [
-        other for other in others
-        if other.id != session.id and other.cancelled_at is None and overlaps(session, other)
-    ]  # fmt: skip
-    return sum(_taken_mbit_s(each, hubs) for each in _busiest(session, meant, hubs))
+    return sum(_taken_mbit_s(each, hubs) for each in _busiest(session, _at_once_with(session, others), hubs))
 
 
 def rooms_of(session: Session, hubs: frozenset[str]) -> int:
     """How many rooms it joins to the hub."""
     return len(set(session.sites) - hubs)
+
+
+def _at_once_with(session: Session, others: Iterable[Session]) -> list[Session]:
+    """Other sessions that take place and overlap this one."""
+    return [
+        other for other in others
+        if other.id != session.id and other.cancelled_at is None and overlaps(session, other)
+    ]  # fmt: skip
 
 
 def _busiest(plan: Session, others: list[Session], hubs: frozenset[str]) -> list[Session]:
