@@ -35,6 +35,7 @@ _HOSTS = 5
 _READY_WITHIN_S = 120.0
 _SESSION_ROOMS = 12
 _SESSION_IN = timedelta(minutes=10)
+_RECORDS_BEFORE = timedelta(minutes=1)
 
 
 class _Stopped(Exception):
@@ -108,7 +109,7 @@ def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
         print(f"Không có trên máy này / not on this machine: {', '.join(missing)}", flush=True)
     if not _alive(ask, address, processes, len(sites)):
         return _broken(processes, folder)
-    _plan_session(ask, address, sites)
+    records_at: datetime | None = _plan_session(ask, address, sites) - _RECORDS_BEFORE
     for site in sites:
         ask(f"{address}/api/v1/sites/{site}/survey", survey_of(site), "PUT")
         if (stage := stage_of(site)) is not None:
@@ -121,13 +122,21 @@ def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
         if processes.ended():
             return _broken(processes, folder)
         while turn is not None and turn.at_s <= time.monotonic() - started_s:
-            order = {"site": turn.site, "fault": turn.fault, "on": turn.on}
-            pipe = hosts[turn.site].stdin
-            assert pipe is not None
-            pipe.write(json.dumps(order).encode() + b"\n")
-            pipe.flush()
+            _order(hosts, turn.site, fault=turn.fault, on=turn.on)
             turn = next(story, None)
+        if records_at is not None and datetime.now(UTC) >= records_at:
+            for site in sites[: _SESSION_ROOMS + 1]:  # what the officer in each room does
+                _order(hosts, site, record=True)
+            records_at = None
         time.sleep(0.5)
+
+
+def _order(hosts: dict[str, "subprocess.Popen[bytes]"], site: str, **what: object) -> None:
+    """Have something happen in a room."""
+    pipe = hosts[site].stdin
+    assert pipe is not None
+    pipe.write(json.dumps({"site": site, **what}).encode() + b"\n")
+    pipe.flush()
 
 
 def _stop(*_: Any) -> None:
@@ -170,6 +179,8 @@ def _start_rooms(
             str(folder / "rooms"),
             "--codes",
             str(folder / "codes.json"),
+            "--recording",
+            ",".join(sites[: _SESSION_ROOMS + 1]),
         ]
         child = processes.start(f"rooms-{number}", [*command, *mine], talk=True)
         found |= dict.fromkeys(mine, child)
@@ -218,7 +229,8 @@ def _alive(ask: Ask, address: str, processes: Processes, count: int) -> bool:
     return False
 
 
-def _plan_session(ask: Ask, address: str, sites: Sequence[str]) -> None:
+def _plan_session(ask: Ask, address: str, sites: Sequence[str]) -> datetime:
+    """A session that is near, with most of what people do before one; when it starts."""
     starts_at = datetime.now(UTC) + _SESSION_IN
     wanted = {
         "title": "Tiếp công dân định kỳ của Chủ tịch UBND tỉnh", "kind": "periodic", "chair": "Chủ tịch UBND tỉnh",
@@ -231,6 +243,7 @@ def _plan_session(ask: Ask, address: str, sites: Sequence[str]) -> None:
     for site in sites[: _SESSION_ROOMS - 1]:  # in two rooms nobody has confirmed yet
         survey = survey_of(site)
         ask(f"{address}/api/v1/sites/{site}/duty", {"name": survey["contact"], "phone": survey["phone"]})
+    return starts_at
 
 
 def _ask_api(ask: Ask, server: str, path: str, body: object | None = None) -> Any:

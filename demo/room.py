@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from demo.line import Line
+from demo.recorder import Recorder
 from device_drivers.audio_alsa.simulator import SimulatedSound
 from device_drivers.camera_onvif.simulator import SimulatedCamera
 from device_drivers.display_pjlink.simulator import SimulatedDisplay
@@ -55,9 +56,10 @@ class SimulatedRoom:
     """The equipment and the line of one site. All methods run on the equipment's loop."""
 
     def __init__(
-        self, site: str, broker_port: int, folder: Path, poll_s: float | None = None, web_port: int | None = None
-    ) -> None:
-        """`web_port`: of the server, where the room's line may be measured."""
+        self, site: str, broker_port: int, folder: Path, poll_s: float | None = None, web_port: int | None = None,
+        records: bool = False,
+    ) -> None:  # fmt: skip
+        """`web_port`: of the server, where the room's line may be measured. `records`: its disk is a real folder."""
         self.site, self.folder = site, folder / site
         chance = Random(site)
         self.pc, self.camera, self.ups, self.line = SimulatedPc(), SimulatedCamera(), SimulatedUps(), Line(broker_port)
@@ -85,6 +87,7 @@ class SimulatedRoom:
             disk_hours=float(chance.randrange(300, 20_000)), disk_temperature=float(chance.randrange(31, 46)),
         )  # fmt: skip
         self.empty_disk = self.disk.facts.space_free
+        self.recorder = Recorder(self.folder / "recordings") if records else None
         self.decoder = SimulatedAgent()
         make, model, firmware = chance.choice(_DECODERS)
         self.decoder.objects |= {
@@ -114,7 +117,7 @@ class SimulatedRoom:
             Device("display-1", "display", "display_pjlink", self.display),
             Device("light-1", "light", "light", self.light),
             Device("line-1", "line", "line", self.probe),
-            Device("storage-1", "storage", "storage", self.disk),
+            Device("storage-1", "storage", "storage", self.recorder or self.disk),
             Device("decoder-1", "decoder", "snmp", self.decoder),
             Device("relay-1", "relay", "relay_gpio", self.relays),
             Device("ups-1", "ups", "ups_nut", self.ups),

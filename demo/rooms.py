@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--web-port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--codes", type=Path, help="a file of codes by site, for rooms that have no identity yet")
+    parser.add_argument("--recording", default="", help="of them, those that have a recorder, with commas between")
     parser.add_argument("sites", nargs="+")
     given = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -33,9 +34,13 @@ def main() -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     equipment = EquipmentLoop()
+    recording = given.recording.split(",")
     rooms = {
-        site: SimulatedRoom(site, given.broker_port, given.folder, web_port=given.web_port) for site in given.sites
-    }
+        site: SimulatedRoom(
+            site, given.broker_port, given.folder, web_port=given.web_port, records=site in recording
+        )
+        for site in given.sites
+    }  # fmt: skip
     for room in rooms.values():
         equipment.run(room.plug_in())
     agents = []
@@ -60,10 +65,14 @@ def main() -> int:
 
 
 def _listen(rooms: dict[str, SimulatedRoom], equipment: EquipmentLoop) -> None:
-    """Lines of `{"site": …, "fault": …, "on": true}`."""
+    """Lines of `{"site": …, "fault": …, "on": true}`, and of `{"site": …, "record": true}`."""
     for line in sys.stdin:
         order = json.loads(line)
-        equipment.later(_play(rooms[order["site"]], order["fault"], order["on"]))
+        room = rooms[order["site"]]
+        if "record" not in order:
+            equipment.later(_play(room, order["fault"], order["on"]))
+        elif room.recorder is not None:
+            equipment.later(room.recorder.record(order["record"]))
 
 
 async def _play(room: SimulatedRoom, fault: str, on: bool) -> None:

@@ -50,6 +50,10 @@ def _alone(device: str, key: str) -> Sighting | None:
     return None
 
 
+def _unseen() -> None:
+    return None
+
+
 class Progress(Protocol):
     """Called by a driver at each step of an act, with a text key and its parameters."""
 
@@ -72,6 +76,8 @@ class Driver(ABC):
         self.clock = clock
         self.neighbour: Neighbour = _alone
         """Set by whoever puts the room together, for drivers that rest on what another device observes."""
+        self.breathe: Callable[[], None] = _unseen
+        """Called now and then by an act that takes minutes and leaves the device as it is: it is observed meanwhile."""
 
     @abstractmethod
     def observe(self) -> Observation:

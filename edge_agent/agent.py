@@ -1,6 +1,7 @@
 """One room's agent, put together. `start` and `stop` are all that its host needs."""
 
 import logging
+import math
 import queue
 from collections.abc import Callable
 from importlib.metadata import version
@@ -23,7 +24,7 @@ from edge_agent.link import RoomLink
 from edge_agent.log import RoomLog
 from edge_agent.poller import Poller
 from edge_agent.renewal import Renewals
-from edge_agent.reporter import Reporter
+from edge_agent.reporter import DEFAULT_INTERVAL_S, Reporter
 from edge_agent.room import View, happenings
 from edge_agent.store import Store
 from edge_agent.supervisor import Supervisor
@@ -155,6 +156,8 @@ class Agent:
     def _take_config(self, config: Config) -> None:
         self._wanted = (config, self._clock.monotonic())
         self._reporter.interval_s = config.interval_s
+        # A room that is asked to report more often than usual is to say what is, not what was at its last poll.
+        self._poller.hurry(config.interval_s if config.interval_s < DEFAULT_INTERVAL_S else math.inf)
         self._reporter.config_revision = config.revision
         self._commands.proved = config.proved
         self._renewals.told(config)

@@ -52,6 +52,7 @@ class DeviceWorker:
         self._lock = Lock()
         self._view: View | None = None
         self._began_s: float | None = None
+        self._observed_s = float("-inf")
         self._acting: str | None = None
         self.retired = Event()
         """Set when the device is no longer wanted."""
@@ -100,6 +101,7 @@ class DeviceWorker:
         """The driver, made when first needed. Raises DriverError."""
         if self._driver is None:
             self._driver = self._make()
+            self._driver.breathe = self._observe_when_due
         return self._driver
 
     def run(self, stop: Event, beat: Callable[[], None]) -> None:
@@ -132,8 +134,12 @@ class DeviceWorker:
                 self._journal.step(task.command.id, "failed", "not_started", {})
         self._acting = None
 
+    def _observe_when_due(self) -> None:
+        if self._clock.monotonic() >= self._observed_s + self.device.poll_s:
+            self._observe()
+
     def _observe(self) -> None:
-        self._began_s = self._clock.monotonic()
+        self._began_s = self._observed_s = self._clock.monotonic()
         try:
             observation = self.driver().observe()
             after = View(self.device, "ok", observation.seen_s, observation=self._with_time_to_return(observation))

@@ -2,33 +2,25 @@
 
 import asyncio
 import logging
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from zoneinfo import ZoneInfo
 
-import msgspec
-import uvicorn
-from fastapi import FastAPI
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from firmware_profiles.loader import blueprints, catalogue_of
-from firmware_profiles.schema import Blueprint
+from firmware_profiles.loader import catalogue_of
 from fleet_server.active.desk import ActiveDesk
-from fleet_server.api.application import application
+from fleet_server.active.recordings import RecordingDesk
 from fleet_server.authority.files import AuthorityFiles
 from fleet_server.broker.mosquitto import LOG, SERVER_NAME
 from fleet_server.broker.refusals import STRANGER, Refusals
 from fleet_server.commands.deadlines import Deadlines
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.config import Settings
-from fleet_server.domain.provisioning import Fit, proved_of
 from fleet_server.identities.desk import IdentityDesk
 from fleet_server.ingest.loop import Ingest
 from fleet_server.line_tests.desk import LineTestDesk
-from fleet_server.line_tests.echo import Echo
 from fleet_server.link import FleetLink
 from fleet_server.live.stream import Stream
 from fleet_server.minutes.desk import MinuteDesk
@@ -37,7 +29,6 @@ from fleet_server.people.desk import PeopleDesk
 from fleet_server.people.known import Known
 from fleet_server.people.provider import Provider
 from fleet_server.people.sign_ins import SignInDesk
-from fleet_server.people.users import first_link
 from fleet_server.rollout.desk import RolloutDesk
 from fleet_server.rollout.provision import ProvisionDesk
 from fleet_server.rollout.secrets import SecretDesk
@@ -51,23 +42,18 @@ from fleet_server.sessions.stages import StageDesk
 from fleet_server.sessions.watch import Watch
 from fleet_server.signing.process import signer_of
 from fleet_server.signing.secret_box import SecretBox
-from fleet_server.state.attention import OFTEN_S, Attention
+from fleet_server.state.attention import Attention
 from fleet_server.state.fleet import Fleet
 from fleet_server.state.timers import Timers
 from fleet_server.store.database import Database
-from fleet_server.texts import translate
-from wire.codec import config_revision
+from fleet_server.telling import tell_rooms
 from wire.ids import uuid7
-from wire.messages import Config, DesiredDevice
 from wire.mqtt import Broker, Tls
 from wire.times import Clock, SystemClock
 
 log = logging.getLogger("diemcau.server")
 
-_CONFIG_EVERY_S = 1.0
 _SITES_EVERY_S = 5.0
-_RECEIVE_BUFFER_BYTES = 131_072
-_BACKLOG = 2_048
 
 
 @asynccontextmanager
@@ -125,6 +111,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         gates,
         StageDesk(database, sessions, gates, stream, clock, active.carry_out),
         active,
+        RecordingDesk(database, fleet, commands, sessions, clock),
         SeriesDesk(database, sessions, clock, zone),
         Watch(database, fleet, stream, clock, sessions, gates),
         NewsDesk(database, sessions, gates, link, clock, settings.gate_webhook),
@@ -157,7 +144,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         server.series.run,
         server.watch.run,
         server.news.run,
-        lambda: _tell_config(server, attention),
+        server.recordings.run,
+        lambda: tell_rooms(server, attention),
         lambda: _notice_sites(server),
     ]
     try:
@@ -172,98 +160,9 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         database.close()
 
 
-async def serve(settings: Settings) -> None:
-    """The whole server until SIGTERM or SIGINT. Raises OSError when the port is taken."""
-    async with running(settings) as server:
-        app: FastAPI = application(server)
-        config = uvicorn.Config(
-            app, host=settings.host, port=settings.port, log_level="warning", access_log=False,
-            server_header=False, timeout_graceful_shutdown=2, h11_max_incomplete_event_size=32_768,
-        )  # fmt: skip
-        if settings.web_tls:
-            authority = server.identities.authority
-            config.ssl_certfile, key = authority.service("web", settings.names, authority.issuing)
-            config.ssl_keyfile = str(key)
-        web = uvicorn.Server(config)
-        line = _listening(settings)
-        address = line.getsockname()
-        scheme = "https" if settings.web_tls else "http"
-        echo, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: Echo(server.clock), local_addr=(settings.echo_host, settings.echo_port)
-        )
-        if (link := await server.database.write(partial(_first_link, server))) is not None:
-            print(translate("vi", "people.first"), link, sep="\n", flush=True)  # to the console: it is no log's
-            await server.known.load()
-        log.info("listening address=%s://%s:%d", scheme, *address[:2])
-        try:
-            await web.serve(sockets=[line])
-        finally:
-            echo.close()
-
-
-def _listening(settings: Settings) -> socket.socket:
-    """TCP by name, or asyncio leaves Nagle's waiting on, which costs each answer 40 ms.
-
-    A small receive buffer, which the accepted connections inherit: what a line test has sent beyond what it may
-    take would else fill the hub's line before we have read it."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    line = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-        line.bind((settings.host, settings.port))
-        line.listen(_BACKLOG)
-    except OSError:
-        line.close()
-        raise
-    return line
-
-
-def _first_link(server: Server, db: Connection) -> str | None:
-    return first_link(db, server.settings.own_url, server.clock.now())
-
-
 async def _forever(part: Callable[[], Awaitable[None]]) -> None:
     """A part that fails takes the server down with it: half a server would show what is not so."""
     await part()
-
-
-async def _tell_config(server: Server, attention: Attention) -> None:
-    """Tell a room how it should be: on each new connection, and when something of it changes. The broker keeps it for
-    rooms that are away."""
-    breaks = -1
-    told: dict[str, tuple[tuple[Fit, ...], tuple[DesiredDevice, ...], str, float]] = {}
-    while True:
-        if server.link.breaks != breaks:
-            breaks, told = server.link.breaks, {}
-        issuing = server.identities.authority.issuing_name
-        for site, entry in server.fleet.entries.items() if server.link.is_connected else ():
-            devices = server.secrets.told(site, server.rollout.desired.get(site, ()))
-            blueprint = blueprints().get(entry.site.kind)
-            if blueprint is None or not blueprint.agent:
-                continue
-            often = attention.is_wanted(site) or server.sessions.is_live(site)
-            rests_on = (entry.fits, devices, issuing, _interval_s(blueprint, often))
-            if told.get(site) == rests_on:
-                continue
-            if server.link.say_config(_config_of(server, site, *rests_on)):
-                told[site] = rests_on
-        await asyncio.sleep(_CONFIG_EVERY_S)
-
-
-def _interval_s(blueprint: Blueprint, often: bool) -> float:
-    """A room that is in use, or is about to be decided on, reports so often that a decision can rest on it."""
-    return min(OFTEN_S, blueprint.report_interval_s) if often else blueprint.report_interval_s
-
-
-def _config_of(
-    server: Server, site: str, fits: Sequence[Fit], desired: tuple[DesiredDevice, ...], issuing: str, interval_s: float
-) -> Config:
-    keys, spread_s = server.signer.public_keys, server.settings.renewal_spread_s
-    wanted = Config(
-        site, "0" * 16, server.clock.now(), interval_s, desired, proved_of(fits), keys, issuing, spread_s,
-    )  # fmt: skip
-    return msgspec.structs.replace(wanted, revision=config_revision(wanted))
 
 
 def _broker_of(settings: Settings, authority: AuthorityFiles) -> Broker:

@@ -100,8 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.broker if serving else None,
         )
         if serving:
-            from fleet_server.assembly import serve as run
             from fleet_server.keeping.lock import the_only_one
+            from fleet_server.web import serve as run
 
             with the_only_one(settings.folder):
                 asyncio.run(run(settings))

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from fleet_server.active.desk import ActiveDesk
+from fleet_server.active.recordings import RecordingDesk
 from fleet_server.broker.refusals import Refusals
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.config import Settings
@@ -49,6 +50,7 @@ class Server(Struct, frozen=True):
     gates: GateDesk
     stages: StageDesk
     active: ActiveDesk
+    recordings: RecordingDesk
     series: SeriesDesk
     watch: Watch
     news: NewsDesk

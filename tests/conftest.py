@@ -81,8 +81,8 @@ def new_room(equipment: EquipmentLoop, mosquitto_port: int, tmp_path: Path) -> I
     """Makes rooms: `new_room("38-1")`."""
     rooms: list[RoomUnderTest] = []
 
-    def make(site: str, poll_s: float = 1.0) -> RoomUnderTest:
-        rooms.append(RoomUnderTest(site, equipment, mosquitto_port, tmp_path / "rooms", poll_s))
+    def make(site: str, poll_s: float = 1.0, records: bool = False) -> RoomUnderTest:
+        rooms.append(RoomUnderTest(site, equipment, mosquitto_port, tmp_path / "rooms", poll_s, records))
         return rooms[-1]
 
     yield make

@@ -11,6 +11,7 @@ DESCRIPTION = Description(
         ReadingSpec("space_used", unit="percent", low=0, high=100, max_age_s=45, step=5),
         ReadingSpec("recording_hours", unit="h", low=0, max_age_s=45, step=0.5),
         ReadingSpec("recording_still", unit="s", low=0, max_age_s=45, step=30),
+        ReadingSpec("recording_grows", "bool", max_age_s=45, notable=True),
         ReadingSpec("recordings", low=0, max_age_s=45, step=1),
         ReadingSpec("smart_healthy", "bool", max_age_s=1800, notable=True),
         ReadingSpec("disk_temperature", unit="celsius", low=-40, high=150, max_age_s=1800),
@@ -18,6 +19,12 @@ DESCRIPTION = Description(
     ),
     actions=(
         ActionSpec("make_manifest", takes_s=3600),
-        ActionSpec("verify_manifest", params=(ParamSpec("manifest", "choice"),), takes_s=3600),
+        ActionSpec("verify_manifest", params=(ParamSpec("manifest", max_length=40),), takes_s=3600),
+        ActionSpec(
+            "seal_recordings",
+            params=(ParamSpec("from_s", "number", low=0), ParamSpec("to_s", "number", low=0)),
+            takes_s=3600,
+            by_centre=True,
+        ),
     ),
 )

@@ -4,6 +4,8 @@ from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct
 
+from device_drivers.far import Far
+
 Real = Annotated[float, Meta(ge=0, le=1e18)]
 Text = Annotated[str, Meta(max_length=120)]
 
@@ -33,3 +35,18 @@ class Disk(Protocol):
     def facts(self) -> DiskFacts:
         """The facts of now. Raises DriverError."""
         ...
+
+    def recording_still(self) -> float | None:
+        """That fact alone, as cheaply as it can be had. Raises DriverError."""
+        ...
+
+
+class FarDisk(Far[DiskFacts]):
+    """The disk of the PC beside the agent's own box."""
+
+    def __init__(self, host: str, port: int, timeout_s: float) -> None:
+        super().__init__(DiskFacts, "disk of", host, port, timeout_s)
+
+    def recording_still(self) -> float | None:
+        """One question, as for all facts. Raises NotAnswering or BadAnswer."""
+        return self.facts().recording_still

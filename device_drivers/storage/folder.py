@@ -15,6 +15,8 @@ from wire.times import Clock
 _PROBE = ".diemcau-probe"
 _PROVE_EVERY_S = 60.0
 _MOST_FILES = 20_000
+_LIST_SHARE = 50
+"""A folder that is slow to list is listed so much more seldom: looking must not load the disk that records."""
 
 
 class Recording(Struct, frozen=True):
@@ -32,7 +34,7 @@ class OwnDisk:
         self._folder, self._mount, self._smart, self._clock = folder, mount, smart, clock
         self._proved: tuple[float, bool] | None = None
         self._newest: Recording | None = None
-        self._grew_s = 0.0
+        self._grew_s = self._looked_s = self._listed_s = self._list_took_s = 0.0
 
     def facts(self) -> DiskFacts:
         """Look once. A disk that hangs hangs this call: the agent's deadline says so."""
@@ -41,7 +43,7 @@ class OwnDisk:
             raise NotAnswering(f"{self._mount}: no disk is mounted there; plug it in, or see its cable")
         try:
             space = psutil.disk_usage(str(self._folder))
-            files = recordings_in(self._folder)
+            files = self._list()
         except OSError as error:
             self._proved = None
             raise NotAnswering(f"{self._folder}: cannot be read ({error.strerror}); is the disk there?") from error
@@ -61,6 +63,27 @@ class OwnDisk:
             disk_hours=smart.hours if smart else None,
         )
 
+    def recording_still(self) -> float | None:
+        """As in the facts. While the newest file grows it alone is looked at; a full folder is not listed for that."""
+        newest = self._newest
+        try:
+            if newest is not None and newest.path.stat().st_size > newest.size:
+                about = newest.path.stat()
+                return self._still_for([Recording(newest.path, about.st_size, about.st_mtime_ns)])
+            now_s = self._clock.monotonic()
+            if now_s < self._listed_s + _LIST_SHARE * self._list_took_s:
+                return round(now_s - self._grew_s, 1) if newest is not None else None
+            return self._still_for(self._list())
+        except OSError as error:
+            raise NotAnswering(f"{self._folder}: cannot be read ({error.strerror}); is the disk there?") from error
+
+    def _list(self) -> list[Recording]:
+        began_s = self._clock.monotonic()
+        files = recordings_in(self._folder)
+        self._listed_s = self._clock.monotonic()
+        self._list_took_s = self._listed_s - began_s
+        return files
+
     def _is_writable(self) -> bool:
         """Proved once a minute by a file that is written through to the disk, read and removed."""
         now_s = self._clock.monotonic()
@@ -69,17 +92,20 @@ class OwnDisk:
         return self._proved[1]
 
     def _still_for(self, files: list[Recording]) -> float | None:
-        """Growth is what we saw ourselves; for a first sight the file's own time stands in."""
+        """Growth is what we saw ourselves. When it came between two looks the file's own time tells, and it alone for a
+        first sight."""
         now_s = self._clock.monotonic()
+        looked_s, self._looked_s = self._looked_s, now_s
         newest = max(files, key=lambda file: file.changed_ns, default=None)
         if newest is None:
             self._newest = None
             return None
         before, self._newest = self._newest, newest
+        told_s = now_s - max(0.0, self._clock.now().timestamp() - newest.changed_ns / 1e9)
         if before is None:
-            self._grew_s = now_s - max(0.0, self._clock.now().timestamp() - newest.changed_ns / 1e9)
+            self._grew_s = told_s
         elif newest.path != before.path or newest.size > before.size:
-            self._grew_s = now_s
+            self._grew_s = max(told_s, looked_s)
         return round(max(0.0, now_s - self._grew_s), 1)
 
 

@@ -25,5 +25,5 @@ Device = Annotated[str, Path(pattern=SLUG, description="A device's id", examples
 Identifier = Annotated[str, Path(pattern=UUID, description="A UUIDv7")]
 IdempotencyKey = Annotated[
     str | None,
-    Header(min_length=1, max_length=200, pattern=r"^[!-~]+$", description="Repeat it to ask for the same thing once"),
+    Header(min_length=1, max_length=160, pattern=r"^[!-~]+$", description="Repeat it to ask for the same thing once"),
 ]

@@ -154,5 +154,5 @@ class CommandDesk:
 def _same(known: CommandRow, site: str, device: str, wish: Wish) -> CommandRow:
     """The command that a key was used for, if it asked for the same. Raises Conflict."""
     if (known.site, known.device, known.action, known.params) != (site, device, wish.action, wish.params):
-        raise Conflict("commands.key_used", used=known.idempotency_key)
+        raise Conflict("commands.key_used", used=(known.idempotency_key or "").partition(":")[2])
     return known

@@ -8,8 +8,9 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from fleet_server.domain.gate import Waiver
+from fleet_server.domain.recordings import Recordings
 from fleet_server.domain.sessions import Session
-from fleet_server.store import commands, confirmations, decisions, setbacks, sites, stages
+from fleet_server.store import commands, confirmations, decisions, recordings, setbacks, sites, stages
 from fleet_server.store.commands import CommandRow, StepRow
 from fleet_server.store.confirmations import Tick
 from fleet_server.store.decisions import DecisionRow, SiteFound, SnapshotRow
@@ -42,6 +43,7 @@ class Minute(Struct, frozen=True):
     commands: tuple[tuple[CommandRow, tuple[StepRow, ...]], ...]
     duties: tuple[confirmations.DutyRow, ...]
     ticks: tuple[Tick, ...]
+    recordings: tuple[Recordings, ...]
 
     def name(self, site: str) -> str:
         """A site's name."""
@@ -60,14 +62,16 @@ def minute_of(db: Connection, session: Session) -> Minute:
     standing = decisions.find_snapshot(db, last) if last is not None else None
     since, until = session.starts_at - _COMMANDS_BEFORE, session.ends_at
     asked = commands.between(db, session.sites, since, until)
+    steps = commands.steps_of(db, [row.id for row in asked])
     return Minute(
         session, {id: row.name for id, row in known.items()},
         tuple(id for id, row in known.items() if row.kind == "hub" and id in session.sites), found, tuple(decided),
         standing or next((each.snapshot for each in reversed(found) if each.snapshot is not None), None),
         tuple(decisions.waivers_of(db, session.id)), tuple(reversed(setbacks.of_session(db, session.id))),
-        tuple((row, tuple(commands.steps(db, row.id))) for row in asked),
+        tuple((row, tuple(steps.get(row.id, ()))) for row in asked),
         tuple(confirmations.duties_between(db, session.sites, since, until)),
         tuple(confirmations.ticks_of(db, session.id)),
+        tuple(recordings.of_session(db, session.id)),
     )  # fmt: skip
 
 

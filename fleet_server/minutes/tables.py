@@ -11,7 +11,7 @@ from fleet_server.domain.gate import blocks
 from fleet_server.domain.readiness import CheckResult
 from fleet_server.minutes.content import Minute, on_duty, outcomes_of
 from fleet_server.store.decisions import SiteFound
-from fleet_server.texts import Lang, check_message, has, quantity, translate
+from fleet_server.texts import Lang, check_message, has, number, quantity, translate
 from wire.inert import inert
 
 _PASS = Outcome.PASS
@@ -36,6 +36,7 @@ def tables_of(minute: Minute, lang: Lang, zone: ZoneInfo) -> list[Table]:
         _table(lang, "rooms", ("nr", "site", "verdict", "duty", "remarks"), _rooms(minute, lang)),
         _table(lang, "commands", ("at", "site", "device", "by", "end", "reason"), _commands(minute, lang, zone)),
         _table(lang, "setbacks", ("at", "site", "check", "until"), _setbacks(minute, lang, zone)),
+        _table(lang, "recordings", ("site", "file", "size", "sha256"), _recordings(minute, lang)),
         _table(lang, "checks", ("site", "check", "outcome", "observed", "required"), _checks(minute, lang)),
     ]
     return [table for table in found if table.rows]
@@ -107,6 +108,23 @@ def _setbacks(minute: Minute, lang: Lang, zone: ZoneInfo) -> Iterator[tuple[str,
     for row in minute.setbacks:
         until = clock(row.cleared_at, zone) if row.cleared_at is not None else translate(lang, "minute.not_mended")
         yield clock(row.opened_at, zone), minute.name(row.site), _title(lang, row.trouble.check), until
+
+
+def _recordings(minute: Minute, lang: Lang) -> Iterator[tuple[str, ...]]:
+    """Each file as the room sealed it; then the room's own list, by whose name it is asked later."""
+    for room in minute.recordings:
+        name = minute.name(room.site)
+        if room.state != "sealed":
+            yield name, translate(lang, f"minute.not_sealed_{room.state}"), "", ""
+            continue
+        for file in room.files:
+            yield name, file.name, _megabytes(lang, file.bytes), file.sha256
+        list_of = translate(lang, "minute.list", name=room.manifest, count=room.count)
+        yield name, list_of, _megabytes(lang, room.bytes), room.sha256
+
+
+def _megabytes(lang: Lang, size: int) -> str:
+    return f"{number(lang, size / 1e6)}\u202fMB"
 
 
 def _checks(minute: Minute, lang: Lang) -> Iterator[tuple[str, ...]]:

@@ -94,14 +94,29 @@ def find_by_key(db: Connection, key: str) -> CommandRow | None:
     return _command(row) if row else None
 
 
+def with_key(db: Connection, prefix: str) -> list[CommandRow]:
+    """Commands whose idempotency key begins so, the oldest first."""
+    key = commands.c.idempotency_key
+    begins = (key >= prefix) & (key < prefix + "\uffff")  # by the index, which LIKE would not use
+    rows = db.execute(select(commands).where(begins).order_by(commands.c.requested_at, commands.c.id))
+    return [_command(row) for row in rows]
+
+
 def steps(db: Connection, command: str) -> list[StepRow]:
     """The steps of a command, first to last."""
+    return steps_of(db, [command]).get(command, [])
+
+
+def steps_of(db: Connection, ids: Collection[str]) -> dict[str, list[StepRow]]:
+    """Command -> its steps, first to last; a command without any is not in it."""
+    found: dict[str, list[StepRow]] = {}
     rows = db.execute(
-        select(command_steps.c.at, command_steps.c.state, command_steps.c.detail, command_steps.c.params)
-        .where(command_steps.c.command == command)
-        .order_by(command_steps.c.nr)
-    )
-    return [StepRow(moment(row[0]), State(row[1]), row[2], msgspec.json.decode(row[3])) for row in rows]
+        select(command_steps).where(command_steps.c.command.in_(list(ids))).order_by(command_steps.c.nr)
+    )  # fmt: skip
+    for row in rows:
+        step = StepRow(moment(row.at), State(row.state), row.detail, msgspec.json.decode(row.params))
+        found.setdefault(row.command, []).append(step)
+    return found
 
 
 def unfinished(db: Connection) -> list[CommandRow]:

@@ -50,6 +50,12 @@ def between(db: Connection, first: datetime, last: datetime, most: int = 5_000) 
     return _with_sites(db, select(sessions).where(in_it).order_by(sessions.c.starts_at, sessions.c.id).limit(most))
 
 
+def ended_between(db: Connection, first: datetime, last: datetime) -> list[Session]:
+    """Sessions that have ended in this time, by their end."""
+    in_it = (sessions.c.ends_at >= millis(first)) & (sessions.c.ends_at < millis(last))
+    return _with_sites(db, select(sessions).where(in_it).order_by(sessions.c.ends_at, sessions.c.id))
+
+
 def find(db: Connection, session: str) -> Session | None:
     """A session by its id."""
     found = _with_sites(db, select(sessions).where(sessions.c.id == session))

@@ -83,6 +83,8 @@ POST   /api/v1/sessions/{id}/minutes                         ---GA--
 GET    /api/v1/sessions/{id}/minutes                         V-OGA--
 GET    /api/v1/minutes/{id}/minute.pdf                       V-OGA--
 GET    /api/v1/sessions/{id}/minute.xlsx                     V-OGA--
+GET    /api/v1/sessions/{id}/recordings                      V-OGA--
+POST   /api/v1/sessions/{id}/recordings                      --OGA--
 POST   /api/v1/sessions/{id}/sites/{site}/invitations        -TOGA-o
 GET    /api/v1/sessions/{id}/invitations                     -TOGA-o
 POST   /api/v1/series                                        ---GA--
@@ -128,6 +130,9 @@ GET    /parts/server                                         VTOGAvo
 GET    /sessions/{id}/minutes                                V-OGA--
 POST   /sessions/{id}/minutes                                ---GA--
 GET    /minutes/{id}                                         V-OGA--
+GET    /sessions/{id}/recordings                             V-OGA--
+GET    /parts/sessions/{id}/recordings                       V-OGA--
+POST   /sessions/{id}/recordings                             --OGA--
 GET    /room                                                 open
 POST   /room/open                                            open
 GET    /room/part                                            open

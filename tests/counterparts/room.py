@@ -12,8 +12,10 @@ from tests.counterparts.identity import give_identity
 class RoomUnderTest(SimulatedRoom):
     """Start, stop and start again its agent; cut its line; change its equipment."""
 
-    def __init__(self, site: str, equipment: EquipmentLoop, broker_port: int, folder: Path, poll_s: float) -> None:
-        super().__init__(site, broker_port, folder, poll_s)
+    def __init__(
+        self, site: str, equipment: EquipmentLoop, broker_port: int, folder: Path, poll_s: float, records: bool = False
+    ) -> None:
+        super().__init__(site, broker_port, folder, poll_s, records=records)
         self.equipment = equipment
         self.ups.test_s = 1.0
         self.camera.reboot_s = 1.0

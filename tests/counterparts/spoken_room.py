@@ -41,8 +41,8 @@ HEALTHY: dict[str, dict[str, Any]] = {
         "speaker_is_default": True, "speaker_muted": False, "speaker_volume": 60.0,
     },
     "storage": {
-        "writable": True, "recording_hours": 900.0, "recording_still": 2.0, "recordings": 86.0, "smart_healthy": True,
-        "disk_temperature": 38.0,
+        "writable": True, "recording_hours": 900.0, "recording_still": 2.0, "recording_grows": True, "recordings": 86.0,
+        "smart_healthy": True, "disk_temperature": 38.0,
     },
     "light": {"brightness": 48.0, "lit": True, "switched_on": True},
     "line": {

@@ -1,9 +1,11 @@
 """The recording's disk, on real folders and, as root, on a real file system on a loop device."""
 
+import hashlib
 import json
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,7 +83,6 @@ def test_a_manifest_proves_that_recordings_are_unchanged_or_says_which_are_not(f
     for name in ("a.mp4", "b.mp4", "Phiên 1.mp4"):
         (folder / name).write_bytes(os.urandom(3_000_000))
     disk = disk_of(folder=str(folder))
-    assert [spec.action for spec in disk.observe().actions] == ["make_manifest"]
     made = done(disk, "make_manifest")
     assert (made["files"], made["bytes"]) == (3, 9_000_000)
     files = [str(path) for path in folder.glob("*.mp4")]
@@ -97,6 +98,73 @@ def test_a_manifest_proves_that_recordings_are_unchanged_or_says_which_are_not(f
     with pytest.raises(ActFailed) as failed:
         done(disk, "verify_manifest", manifest=made["manifest"])
     assert failed.value.params == {"missing": 1, "changed": 1, "first": "a.mp4"}
+
+
+def test_it_is_known_within_seconds_that_a_recording_stopped(folder: Path) -> None:
+    disk, woken, stop = disk_of(folder=str(folder), pause_s=2), threading.Event(), threading.Event()
+    recording = folder / "now.mp4"
+    recording.write_bytes(b"x")
+    watching = threading.Thread(target=disk_of(folder=str(folder), pause_s=2).watch, args=(stop, woken.set))
+    watching.start()
+    try:
+        until_s = time.monotonic() + 4
+        while time.monotonic() < until_s:
+            with recording.open("ab") as file:
+                file.write(b"x" * 1_000)
+            assert disk.observe().readings["recording_grows"] is True
+            stop.wait(0.2)
+        stopped_s = time.monotonic()
+        woken.clear()
+        assert woken.wait(10), "nobody was woken"
+        assert disk.observe().readings["recording_grows"] is False
+        assert 1.5 <= time.monotonic() - stopped_s < 8
+        woken.clear()
+        (folder / "next.mp4").write_bytes(b"x")
+        assert woken.wait(10), "that it goes on is told too"
+    finally:
+        stop.set()
+        watching.join(5)
+
+
+def test_growth_between_two_looks_is_dated_by_the_file_itself(folder: Path) -> None:
+    disk, recording = disk_of(folder=str(folder)), folder / "now.mp4"
+    recording.write_bytes(b"x")
+    disk.observe()
+    recording.write_bytes(b"xx")
+    ago = datetime.now(UTC).timestamp() - 30
+    os.utime(recording, (ago, ago))
+    assert disk.observe().readings["recording_still"] < 5, "never further back than the look before"  # type: ignore[operator]
+    recording.unlink()
+    assert disk.observe().readings["recording_grows"] is None
+
+
+def test_the_recordings_of_one_session_are_sealed_and_observed_meanwhile(folder: Path) -> None:
+    now = datetime.now(UTC).timestamp()
+    for name, age_s in (("before.mp4", 7_200), ("phiên.mp4", 60), ("after.mp4", 0)):
+        (folder / name).write_bytes(name.encode())
+        os.utime(folder / name, (now - age_s, now - age_s))
+    told: list[dict[str, Any]] = []
+    disk = disk_of(folder=str(folder))
+    disk.observe()
+    params = {"from_s": now - 3_600, "to_s": now - 30}
+    sealed = dict(disk.act("seal_recordings", params, lambda detail, **said: told.append({"detail": detail, **said})))
+    assert sealed["files"] == 1
+    known = {"file": "phiên.mp4", "bytes": 10, "sha256": hashlib.sha256("phiên.mp4".encode()).hexdigest()}
+    assert told[-1] == {"detail": "recording_sealed", **known}
+    (folder / "after.mp4").unlink()
+    assert done(disk, "verify_manifest", manifest=sealed["manifest"])["sha256"] == sealed["sha256"]
+    (folder / "phiên.mp4").unlink()
+    with pytest.raises(ActFailed, match="recordings_differ"):
+        done(disk, "verify_manifest", manifest=sealed["manifest"])
+    with pytest.raises(ActFailed, match="no_recordings"):
+        done(disk, "seal_recordings", from_s=1, to_s=2)
+
+
+@pytest.mark.parametrize("name", ["../now.json", "20261126T091500000Z.json/../x", "", "20261126T091500000Z.json\n"])
+def test_only_a_manifest_is_read_as_one(folder: Path, name: str) -> None:
+    (folder / "now.json").write_text("{}")
+    with pytest.raises(ActFailed, match="manifest_unreadable"):
+        done(disk_of(folder=str(folder)), "verify_manifest", manifest=name)
 
 
 def test_a_manifest_cannot_make_us_read_outside_the_folder(folder: Path) -> None:

@@ -298,6 +298,7 @@ def test_a_threshold_of_a_profile_stands_above_the_blueprint() -> None:
     ("changed", "expected"),
     [
         ({"recording_still": 4.0}, ("pass", "ok")),
+        ({"recording_still": 5.0, "recording_grows": False}, ("warn", "pauses")),
         ({"recording_still": 90.0}, ("fail", "still")),
         ({"recording_still": None, "recordings": 0.0}, ("fail", "no_file")),
         ({"recordings": None}, ("unknown", "no_evidence")),

@@ -1,6 +1,6 @@
 """Does the recording happen: while a session is live, the newest file grows?"""
 
-from fleet_server.domain.findings import Check, Evidence, Finding, Need, failed, passed
+from fleet_server.domain.findings import Check, Evidence, Finding, Need, failed, passed, warned
 
 
 def decide(room: Evidence, need: Need) -> Finding:
@@ -12,7 +12,12 @@ def decide(room: Evidence, need: Need) -> Finding:
         return failed("no_file", 0, 1)
     if still_s >= longest_s:
         return failed("still", still_s, longest_s, still_s=round(still_s))
+    if room["recording_grows"] is False:
+        return warned("pauses", still_s, longest_s, still_s=round(still_s))
     return passed(still_s, longest_s)
 
 
-CHECK = Check(role="storage", reads=("recordings",), may_lack=("recording_still",), decide=decide, mend_min=5, unit="s")
+CHECK = Check(
+    role="storage", reads=("recordings",), may_lack=("recording_still", "recording_grows"), decide=decide, mend_min=5,
+    unit="s",
+)  # fmt: skip
