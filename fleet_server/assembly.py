@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import time
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,8 @@ from fleet_server.broker.refusals import STRANGER, Refusals
 from fleet_server.commands.deadlines import Deadlines
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.config import Settings
+from fleet_server.domain.history import Hours
+from fleet_server.history.recorder import Recorder
 from fleet_server.identities.desk import IdentityDesk
 from fleet_server.ingest.loop import Ingest
 from fleet_server.line_tests.desk import LineTestDesk
@@ -29,6 +32,7 @@ from fleet_server.people.desk import PeopleDesk
 from fleet_server.people.known import Known
 from fleet_server.people.provider import Provider
 from fleet_server.people.sign_ins import SignInDesk
+from fleet_server.reports.desk import ReportDesk
 from fleet_server.rollout.desk import RolloutDesk
 from fleet_server.rollout.provision import ProvisionDesk
 from fleet_server.rollout.secrets import SecretDesk
@@ -37,6 +41,7 @@ from fleet_server.sessions.confirmations import ConfirmationDesk
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.gates import GateDesk
 from fleet_server.sessions.news import NewsDesk
+from fleet_server.sessions.rehearsals import RehearsalDesk
 from fleet_server.sessions.series import SeriesDesk
 from fleet_server.sessions.stages import StageDesk
 from fleet_server.sessions.watch import Watch
@@ -83,6 +88,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     active = ActiveDesk(fleet, commands, line_tests, sessions, clock)
     identities = IdentityDesk(database, fleet, link, stream, clock, settings, authority, broker)
     await identities.load()
+    recorder = Recorder(database, fleet, stream, clock, _hours_of(settings, zone))
     gates = GateDesk(
         database, fleet, stream, clock, sessions, confirmations, attention,
         lambda: identities.valid_until if settings.broker_tls else None,
@@ -112,7 +118,10 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         StageDesk(database, sessions, gates, stream, clock, active.carry_out),
         active,
         RecordingDesk(database, fleet, commands, sessions, clock),
+        recorder,
+        ReportDesk(database, clock, zone),
         SeriesDesk(database, sessions, clock, zone),
+        RehearsalDesk(database, gates, clock),
         Watch(database, fleet, stream, clock, sessions, gates),
         NewsDesk(database, sessions, gates, link, clock, settings.gate_webhook),
         MinuteDesk(database, signer, clock, zone, settings.office, settings.own_url),
@@ -145,6 +154,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         server.watch.run,
         server.news.run,
         server.recordings.run,
+        server.recorder.run,
         lambda: tell_rooms(server, attention),
         lambda: _notice_sites(server),
     ]
@@ -163,6 +173,11 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
 async def _forever(part: Callable[[], Awaitable[None]]) -> None:
     """A part that fails takes the server down with it: half a server would show what is not so."""
     await part()
+
+
+def _hours_of(settings: Settings, zone: ZoneInfo) -> Hours:
+    begins, ends = (time.fromisoformat(part) for part in settings.working_hours.split("-"))
+    return Hours(begins, ends, zone)
 
 
 def _broker_of(settings: Settings, authority: AuthorityFiles) -> Broker:

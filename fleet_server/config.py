@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from fleet_server.domain.access import Role
 from fleet_server.errors import WrongSettings
 from wire.identity import is_loopback
 from wire.probe import LONGEST_S
+
+_WORKING = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
 
 class IdentityProvider(Struct, frozen=True):
@@ -71,6 +74,8 @@ class Settings(Struct, frozen=True):
     """Over which time rooms come for new certificates when the authority is replaced."""
     database_url: str | None = None
     timezone: str = "Asia/Ho_Chi_Minh"
+    working_hours: str = "07:00-17:00"
+    """When people work, Monday to Friday, in that zone: reports count no other time."""
     public_url: str | None = None
     """Where rooms reach this server."""
     echo_host: str = "127.0.0.1"
@@ -148,6 +153,9 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
     webhook = env.get("DIEMCAU_GATE_WEBHOOK") or None
     if webhook and not webhook.startswith("https://") and not is_loopback(urlsplit(webhook).hostname or ""):
         raise WrongSettings("settings.webhook_needs_https", address=webhook)
+    working = env.get("DIEMCAU_WORKING_HOURS", "07:00-17:00")
+    if not _WORKING.fullmatch(working) or working[:5] >= working[6:]:
+        raise WrongSettings("settings.wrong_hours", hours=working)
     files, signer = env.get("DIEMCAU_BROKER_FILES"), env.get("DIEMCAU_SIGNER")
     return Settings(
         folder=folder or Path(env.get("DIEMCAU_FOLDER", "var")), host=listen, port=numbers[1],
@@ -158,7 +166,7 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
         second_factor=env.get("DIEMCAU_SECOND_FACTOR", "1") != "0",
         second_person=env.get("DIEMCAU_SECOND_PERSON", "") not in ("", "0"),
         signer_socket=Path(signer) if signer else None, renewal_spread_s=spread_s,
-        database_url=env.get("DIEMCAU_DATABASE_URL"),
+        database_url=env.get("DIEMCAU_DATABASE_URL"), working_hours=working,
         public_url=(env.get("DIEMCAU_PUBLIC_URL") or "").rstrip("/") or None,
         echo_host=env.get("DIEMCAU_ECHO_HOST", listen), echo_port=echo_port,
         line_test_share=share, line_test_s=test_s, gate_webhook=webhook,

@@ -7,6 +7,7 @@ from fleet_server.active.recordings import RecordingDesk
 from fleet_server.broker.refusals import Refusals
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.config import Settings
+from fleet_server.history.recorder import Recorder
 from fleet_server.identities.desk import IdentityDesk
 from fleet_server.ingest.loop import Ingest
 from fleet_server.line_tests.desk import LineTestDesk
@@ -18,6 +19,7 @@ from fleet_server.people.desk import PeopleDesk
 from fleet_server.people.known import Known
 from fleet_server.people.provider import Provider
 from fleet_server.people.sign_ins import SignInDesk
+from fleet_server.reports.desk import ReportDesk
 from fleet_server.rollout.desk import RolloutDesk
 from fleet_server.rollout.provision import ProvisionDesk
 from fleet_server.rollout.secrets import SecretDesk
@@ -25,6 +27,7 @@ from fleet_server.sessions.confirmations import ConfirmationDesk
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.gates import GateDesk
 from fleet_server.sessions.news import NewsDesk
+from fleet_server.sessions.rehearsals import RehearsalDesk
 from fleet_server.sessions.series import SeriesDesk
 from fleet_server.sessions.stages import StageDesk
 from fleet_server.sessions.watch import Watch
@@ -51,7 +54,10 @@ class Server(Struct, frozen=True):
     stages: StageDesk
     active: ActiveDesk
     recordings: RecordingDesk
+    recorder: Recorder
+    reports: ReportDesk
     series: SeriesDesk
+    rehearsals: RehearsalDesk
     watch: Watch
     news: NewsDesk
     minutes: MinuteDesk

@@ -46,6 +46,8 @@ class Step(Struct, frozen=True):
     blocks: bool
     """It stands against a go."""
     mend_min: int
+    learnt: bool = False
+    """It is what it took here until now, and not what profile or blueprint guess."""
 
 
 class Gate(Struct, frozen=True):
@@ -84,16 +86,20 @@ def blocks(check: CheckResult) -> bool:
     return check.counts and check.outcome not in (Outcome.WARN, Outcome.PASS)
 
 
-def steps_of(gate: Gate) -> list[Step]:
-    """What to do, in the order in which to begin: what blocks before what does not, longest to mend first."""
+def steps_of(gate: Gate, usual_min: Mapping[str, int] = {}) -> list[Step]:
+    """What to do, in the order in which to begin: what blocks before what does not, longest to mend first.
+
+    `usual_min`: check -> the minutes that it took until now, where that is known.
+    """
     found: dict[str, Step] = {}
     for entry in gate.sites:
         for check in entry.reasons:
             known = found.get(check.check, Step(check.check, (), False, 0))
             where = known.sites if entry.site in known.sites else (*known.sites, entry.site)
             found[check.check] = Step(
-                check.check, where, known.blocks or blocks(check), max(known.mend_min, check.mend_min)
-            )
+                check.check, where, known.blocks or blocks(check),
+                usual_min.get(check.check, max(known.mend_min, check.mend_min)), check.check in usual_min,
+            )  # fmt: skip
     return sorted(found.values(), key=lambda step: (not step.blocks, -step.mend_min, -len(step.sites)))
 
 

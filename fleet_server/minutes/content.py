@@ -58,15 +58,13 @@ def minute_of(db: Connection, session: Session) -> Minute:
         for row in stages.of_session(db, session.id)
     )
     decided = decisions.decisions_of(db, session.id)
-    last = decided[-1].snapshot if decided else None
-    standing = decisions.find_snapshot(db, last) if last is not None else None
     since, until = session.starts_at - _COMMANDS_BEFORE, session.ends_at
     asked = commands.between(db, session.sites, since, until)
     steps = commands.steps_of(db, [row.id for row in asked])
     return Minute(
         session, {id: row.name for id, row in known.items()},
         tuple(id for id, row in known.items() if row.kind == "hub" and id in session.sites), found, tuple(decided),
-        standing or next((each.snapshot for each in reversed(found) if each.snapshot is not None), None),
+        decisions.standing_snapshot(db, session.id),
         tuple(decisions.waivers_of(db, session.id)), tuple(reversed(setbacks.of_session(db, session.id))),
         tuple((row, tuple(steps.get(row.id, ()))) for row in asked),
         tuple(confirmations.duties_between(db, session.sites, since, until)),

@@ -10,11 +10,12 @@ from fleet_server.errors import Conflict, NotFound, SignerGone
 from fleet_server.minutes.content import Minute, minute_of
 from fleet_server.minutes.document import document_of
 from fleet_server.minutes.seal import digest, sealed
-from fleet_server.minutes.workbook import workbook_of
+from fleet_server.minutes.tables import tables_of
 from fleet_server.store import minutes
 from fleet_server.store.database import Database
 from fleet_server.store.minutes import MinuteRow
-from fleet_server.texts import Lang
+from fleet_server.tables import workbook_of
+from fleet_server.texts import Lang, translate
 from wire.ids import uuid7
 from wire.messages import MinuteSeal
 from wire.signing import Signer, signed
@@ -68,7 +69,8 @@ class MinuteDesk:
     async def workbook(self, session: Session, lang: Lang) -> bytes:
         """The same as Excel, as the record stands now."""
         content = await self._content(session)
-        return await asyncio.to_thread(workbook_of, content, lang, self._zone)
+        tables = tables_of(content, lang, self._zone)
+        return await asyncio.to_thread(workbook_of, tables, translate(lang, "minute.none"))
 
     async def _content(self, session: Session) -> Minute:
         return await self._database.read(lambda db: minute_of(db, session))

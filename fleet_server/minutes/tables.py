@@ -4,27 +4,16 @@ from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
-
 from fleet_server.domain.findings import Outcome
 from fleet_server.domain.gate import blocks
 from fleet_server.domain.readiness import CheckResult
 from fleet_server.minutes.content import Minute, on_duty, outcomes_of
 from fleet_server.store.decisions import SiteFound
+from fleet_server.tables import Table
 from fleet_server.texts import Lang, check_message, has, number, quantity, translate
 from wire.inert import inert
 
 _PASS = Outcome.PASS
-
-
-class Table(Struct, frozen=True):
-    """One table."""
-
-    name: str
-    """A text key's end: `minute.table.<name>`."""
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 def tables_of(minute: Minute, lang: Lang, zone: ZoneInfo) -> list[Table]:

@@ -67,6 +67,16 @@ def find_snapshot(db: Connection, snapshot: str) -> SnapshotRow | None:
     return SnapshotRow(row.id, row.session, moment(row.at), row.go, _DECODER.decode(zlib.decompress(row.sites)))
 
 
+def standing_snapshot(db: Connection, session: str) -> SnapshotRow | None:
+    """That on which the decision rests; where nobody decided, the newest."""
+    decision = last_decision(db, session)
+    if decision is not None and decision.snapshot is not None:
+        return find_snapshot(db, decision.snapshot)
+    newest = select(snapshots.c.id).where(snapshots.c.session == session).order_by(snapshots.c.at.desc()).limit(1)
+    found = db.execute(newest).scalar()
+    return find_snapshot(db, found) if found is not None else None
+
+
 def decide(db: Connection, session: str, decision: DecisionRow, granted: Iterable[Waiver]) -> None:
     """Write a decision and the waivers that it grants, together."""
     db.execute(

@@ -88,6 +88,13 @@ class CentreWithoutWires:
             raw = {"report_raw": encode(report), "about_raw": encode(ABOUT)}
             await keep(self.fleet, self.database, [self.fleet.judged(entry, room, **raw)])
 
+    async def set_up(self, site: str) -> None:
+        """The room was whole once; its devices here have no profile that would say so."""
+        async with self.fleet.lock:
+            entry = self.fleet.entries[site]
+            kept = replace(entry.kept, set_up_at=self.fleet.now())
+            await keep(self.fleet, self.database, [replace(entry, kept=kept)])
+
     async def go_away(self, site: str) -> None:
         """The room's last will has come."""
         async with self.fleet.lock:

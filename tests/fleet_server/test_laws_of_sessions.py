@@ -12,7 +12,9 @@ from msgspec.structs import replace
 
 from fleet_server.domain.findings import Outcome
 from fleet_server.domain.gate import gate_of, steps_of, too_old
-from fleet_server.domain.readiness import CheckResult, Judgement, Verdict
+from fleet_server.domain.readiness import CheckResult, Judgement, Room, Verdict
+from fleet_server.domain.recordings import GIVE_UP_AFTER, is_due, still_records, window
+from fleet_server.domain.rehearsals import Point, compare, wrong_in
 from fleet_server.domain.series import Rhythm, days_of, is_sound, moments_of
 from fleet_server.domain.sessions import (
     LIVE_BEFORE,
@@ -26,13 +28,17 @@ from fleet_server.domain.sessions import (
 )
 from fleet_server.domain.setbacks import OFFLINE, base_of, change_of
 from fleet_server.domain.stages import Stage, due_stages, is_late, is_missed, stages_of
+from fleet_server.domain.vitals import STALE_S, Vitals, vitals_of
 from fleet_server.sessions.calendar import calendar_of
 from fleet_server.sessions.pasted import sites_in
 from fleet_server.store.sites import SiteRow
+from tests.counterparts.spoken_room import about_of_room, report_of_room
+from wire.ids import uuid7
 
 NOW = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)
 HUB = frozenset({"hub"})
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+ABOUT = about_of_room()
 MINUTES = st.integers(-3_000, 3_000)
 
 
@@ -308,3 +314,67 @@ def test_a_calendar_can_be_read_whatever_a_session_is_called(title: str, cancell
 
 def test_needs_have_sane_defaults() -> None:
     assert session().needs == Needs(2.0, 0.25)
+
+
+CHECK_RESULTS = st.dictionaries(st.sampled_from("abc"), st.sampled_from([Outcome.PASS, Outcome.WARN, Outcome.FAIL]))
+
+
+@given(
+    st.dictionaries(st.sampled_from("12345"), CHECK_RESULTS), st.dictionaries(st.sampled_from("12345"), CHECK_RESULTS)
+)
+def test_what_was_wrong_in_a_rehearsal_is_wrong_again_or_mended_and_nothing_is_told_twice(
+    before: dict[str, dict[str, Outcome]], now: dict[str, dict[str, Outcome]]
+) -> None:
+    def wrong(found: dict[str, dict[str, Outcome]]) -> dict[str, set[Point]]:
+        return {
+            site: wrong_in(site, Verdict.READY, [_result(check, outcome) for check, outcome in of_it.items()])
+            for site, of_it in found.items()
+        }
+
+    found = compare(wrong(before), wrong(now))
+    for site in before.keys() & now.keys():
+        for check in "abc":
+            was, is_now = (given.get(site, {}).get(check) is Outcome.FAIL for given in (before, now))
+            point = Point(check, site)
+            assert (point in found.again) == (was and is_now)
+            assert (point in found.new) == (is_now and not was)
+            assert (point in found.mended) == (was and not is_now)
+    told = [*found.again, *found.new, *found.mended]
+    assert len(told) == len(set(told)) and {point.site for point in told} <= before.keys() & now.keys()
+
+
+def test_a_room_that_is_away_is_one_point_of_a_comparison() -> None:
+    assert wrong_in("1", Verdict.OFFLINE, [_result("a", Outcome.FAIL)]) == {Point(OFFLINE, "1")}
+
+
+def _result(check: str, outcome: Outcome) -> CheckResult:
+    return CheckResult(check, "pc", None, outcome, "ok", {}, None, None, None, True)
+
+
+ROLES = {device.id: device.role for device in ABOUT.devices}
+
+
+def test_what_is_shown_of_a_room_in_session_is_what_it_said_within_the_last_minute() -> None:
+    said = report_of_room(ABOUT, uuid7(), 1, power_source="battery", recording_grows=False)
+    room = Room(True, said, ABOUT, 1_000.0)
+    found = vitals_of(room, ROLES, 1_010.0)
+    assert (found.power_source, found.records, found.latency_ms, found.hours_left) == ("battery", False, 14.0, 900.0)
+    assert vitals_of(room, ROLES, 1_000.0 + STALE_S) == Vitals(), "what is old is not shown as if it were so"
+    assert vitals_of(replace(room, present=False), ROLES, 1_010.0) == Vitals()
+    assert vitals_of(Room(True), {}, 0.0) == Vitals()
+
+
+def test_a_recording_that_was_sealed_is_of_its_own_session() -> None:
+    first = session(120)
+    second = replace(first, id="2", starts_at=first.ends_at + timedelta(minutes=30))
+    from_s, to_s = window(first, [second.starts_at])
+    assert from_s == (first.starts_at - timedelta(minutes=10)).timestamp()
+    assert to_s == (first.ends_at + timedelta(minutes=20)).timestamp()
+    assert window(first, [])[1] == (first.ends_at + timedelta(hours=2)).timestamp()
+    assert window(first, [first.ends_at])[1] == first.ends_at.timestamp()
+    over = first.ends_at + timedelta(minutes=3)
+    assert is_due(first, None, over) and not is_due(first, None, first.ends_at)
+    assert not is_due(first, over, over + timedelta(minutes=59)) and is_due(first, over, over + timedelta(hours=1))
+    assert not is_due(first, None, first.ends_at + GIVE_UP_AFTER)
+    assert still_records(first, True, over) and not still_records(first, None, over)
+    assert not still_records(first, True, over + timedelta(hours=2))

@@ -24,8 +24,9 @@ from fleet_server.errors import BadFile
 from fleet_server.minutes.content import Minute, minute_of
 from fleet_server.minutes.document import document_of
 from fleet_server.minutes.seal import digest, opened, sealed
-from fleet_server.minutes.workbook import workbook_of
+from fleet_server.minutes.tables import tables_of
 from fleet_server.signing import keys
+from fleet_server.tables import workbook_of
 from tests.conftest import need
 from tests.counterparts.centre_without_wires import START, CentreWithoutWires
 from tests.counterparts.fleet import FleetUnderTest
@@ -96,7 +97,7 @@ def test_what_people_write_is_text_and_no_markup(minute: Minute, tmp_path: Path)
 
 
 def test_the_workbook_tells_the_same_and_runs_no_formula(minute: Minute) -> None:
-    book = load_workbook(io.BytesIO(workbook_of(minute, "vi", ZONE)))
+    book = load_workbook(io.BytesIO(workbook_of(tables_of(minute, "vi", ZONE), "none")))
     assert {"Quyết định", "Miễn trừ", "Kết quả tại các điểm cầu"} <= set(book.sheetnames)
     cells = [cell.value for sheet in book for row in sheet.iter_rows() for cell in row if isinstance(cell.value, str)]
     assert any("Trần Văn Bình" in cell for cell in cells)
@@ -114,7 +115,7 @@ def test_a_session_of_which_nothing_was_written_down_has_a_minute_too(tmp_path: 
     empty = asyncio.run(story())
     centre.close()
     assert "Không có ghi nhận nào" in text_of(pdf_of(empty), tmp_path)
-    assert load_workbook(io.BytesIO(workbook_of(empty, "vi", ZONE))).sheetnames
+    assert load_workbook(io.BytesIO(workbook_of(tables_of(empty, "vi", ZONE), "none"))).sheetnames
 
 
 # The seal.

@@ -335,6 +335,17 @@ def test_a_rehearsal_is_judged_alike_and_holds_nobody_up(fleet: FleetUnderTest, 
     assert kind(decide(fleet, tried["id"])) == "urn:diemcau:sessions.not_admitted"
     command = fleet.client.post("/sites/38-1/devices/ups-1/commands", json={"action": "beeper.mute"})
     assert kind(command) != "urn:diemcau:commands.session_live"
+    assert of(fleet, plan(fleet, ["38-1"], in_min=900)["id"], "rehearsal")["rehearsal"] is None
+    assert decide(fleet, tried["id"], "no_go").status_code == 200
+    found = of(fleet, real["id"], "rehearsal")
+    assert found["rehearsal"] == tried["id"] and {"check": "picture_shows", "site": "38-1"} in found["again"]
+    room.report()
+    fleet.wait_until("38-1", verdict="ready")
+    found = of(fleet, real["id"], "rehearsal")
+    assert {"check": "picture_shows", "site": "38-1"} in found["mended"] and found["again"] == []
+    with WebBrowser(fleet.address) as browser:
+        browser.sign_in("tests")
+        assert "đã khắc phục" in browser.visit(f"/sessions/{real['id']}").text
     room.leave()
 
 

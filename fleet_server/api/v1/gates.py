@@ -63,6 +63,7 @@ class StepOut(BaseModel):
     sites: list[str]
     blocks: bool
     mend_min: int
+    learnt: bool = Field(description="It is what it took here until now; else what profile or blueprint guess")
 
 
 class GateOut(BaseModel):
@@ -213,8 +214,9 @@ def _gate_out(lang: Lang, server: Server, session: Session, gate: Gate, decision
         for at_gate in gate.sites if at_gate.site in entries
     ]  # fmt: skip
     steps = [
-        StepOut(check=step.check, sites=shown, blocks=step.blocks, mend_min=step.mend_min)
-        for step in steps_of(gate) if (shown := [site for site in step.sites if site in entries])
+        StepOut(check=step.check, sites=shown, blocks=step.blocks, mend_min=step.mend_min, learnt=step.learnt)
+        for step in steps_of(gate, server.recorder.mend_min)
+        if (shown := [site for site in step.sites if site in entries])
     ]  # fmt: skip
     decided = None
     if decision is not None:

@@ -14,11 +14,11 @@ from fleet_server.domain.access import Act
 from fleet_server.errors import NotFound
 from fleet_server.server import Server
 from fleet_server.store.minutes import MinuteRow
+from fleet_server.tables import EXCEL
 
 router = APIRouter(tags=["sessions"])
 
 PDF = "application/pdf"
-EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 class MinuteOut(BaseModel):

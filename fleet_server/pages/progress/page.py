@@ -16,11 +16,11 @@ from fleet_server.pages.render import render
 from fleet_server.rollout import spreadsheet
 from fleet_server.rollout.desk import SiteProgress
 from fleet_server.server import Server
+from fleet_server.tables import EXCEL
 from fleet_server.texts import translate
 
 router = APIRouter()
 
-_EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _SHOWN = 4_000
 Wanted = Annotated[str, Query(pattern=r"^[a-z_]{0,20}$")]
 
@@ -80,4 +80,4 @@ def visible_progress(server: Server) -> list[SiteProgress]:
 
 def _excel(data: bytes, name: str) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(data, media_type=_EXCEL, headers=headers)
+    return Response(data, media_type=EXCEL, headers=headers)

@@ -11,8 +11,9 @@ from fleet_server.api.context import Identifier, TheServer
 from fleet_server.api.language import Language
 from fleet_server.api.v1.sessions import seen, visible_session
 from fleet_server.domain.access import Act
-from fleet_server.domain.gate import Gate, Step, Waiver, steps_of
-from fleet_server.domain.sessions import is_live
+from fleet_server.domain.gate import Waiver, steps_of
+from fleet_server.domain.sessions import Session, is_live, is_near
+from fleet_server.domain.vitals import vitals_of
 from fleet_server.errors import FleetError, Invalid
 from fleet_server.pages.form import form_of, one
 from fleet_server.pages.render import render
@@ -64,6 +65,21 @@ async def check_now(id: Identifier, request: Request, server: TheServer, lang: L
     return RedirectResponse(f"/sessions/{id}", 303)
 
 
+def _at_hand(server: Server, session: Session) -> dict[str, Any]:
+    """While a session is near: what is shown of each room, and who is to be called there."""
+    now, entries = server.clock.now(), server.fleet.entries
+    if not is_near(session, now):
+        return {"vitals": {}, "duties": {}}
+    there = [entries[site] for site in session.sites if site in entries]
+    return {
+        "vitals": {
+            entry.site.id: vitals_of(entry.room, {fit.about.id: fit.about.role for fit in entry.fits}, now.timestamp())
+            for entry in there
+        },
+        "duties": {entry.site.id: server.confirmations.duty_of(entry.site.id) for entry in there},
+    }  # fmt: skip
+
+
 def _waiver(ticked: str, reason: str, by: str, until: Any) -> Waiver:
     site, _, check = ticked.partition(" ")
     if not reason or not check:
@@ -81,14 +97,11 @@ async def _values(server: Server, session_id: str) -> dict[str, Any]:
         "session": seen(server, session), "gate": gate, "decision": decision,
         "waivers": [waiver for waiver in waivers if waiver.site in entries],
         "blocked": [entry for entry in gate.sites if not entry.admitted],
-        "entries": entries, "live": is_live(session, server.clock.now()), "steps": _steps(gate),
+        "entries": entries, "live": is_live(session, server.clock.now()),
+        "steps": steps_of(gate, server.recorder.mend_min)[:_MOST_STEPS],
         "stages": await server.stages.line(session), "setbacks": setbacks,
         "spares": [site for site in server.gates.ready_spares(session) if site in entries],
-        "rehearsals": await server.sessions.rehearsals_of(session.id),
+        "compared": await server.rehearsals.compared(session),
+        "rehearsals": await server.sessions.rehearsals_of(session.id), **_at_hand(server, session),
         "oldest_at": min((entry.report_at for entry in gate.sites if entry.report_at is not None), default=None),
     }  # fmt: skip
-
-
-def _steps(gate: Gate) -> list[Step]:
-    """What to do first, only what a check can say of rooms that are there."""
-    return steps_of(gate)[:_MOST_STEPS]

@@ -1,0 +1,1 @@
+"""How rooms were, written down as it happens."""

@@ -1,0 +1,28 @@
+"""How often rooms and checks appear in the record of sessions."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from fleet_server.domain.reports import Used
+from fleet_server.store.database import millis
+from fleet_server.store.session_tables import session_sites, sessions, setbacks, waivers
+
+
+def used_between(db: Connection, first: datetime, last: datetime) -> dict[str, Used]:
+    """Site -> sessions that began there in this time, and what became worse in them."""
+    began = sessions.c.starts_at.between(millis(first), millis(last) - 1)
+    held = began & sessions.c.cancelled_at.is_(None) & sessions.c.is_rehearsal.is_(False)
+    counted = select(session_sites.c.site, func.count()).join(sessions, sessions.c.id == session_sites.c.session)
+    of_sessions: dict[str, int] = dict(db.execute(counted.where(held).group_by(session_sites.c.site)).all())
+    worse = select(setbacks.c.site, func.count()).join(sessions, sessions.c.id == setbacks.c.session)
+    of_setbacks: dict[str, int] = dict(db.execute(worse.where(held).group_by(setbacks.c.site)).all())
+    return {site: Used(count, of_setbacks.get(site, 0)) for site, count in of_sessions.items()}
+
+
+def waived_between(db: Connection, first: datetime, last: datetime) -> dict[tuple[str, str], int]:
+    """Site and check -> how often the check was waived for a session that began in this time."""
+    began = sessions.c.starts_at.between(millis(first), millis(last) - 1)
+    counted = select(waivers.c.site, waivers.c.check, func.count()).join(sessions, sessions.c.id == waivers.c.session)
+    rows = db.execute(counted.where(began).group_by(waivers.c.site, waivers.c.check))
+    return {(site, check): count for site, check, count in rows}
