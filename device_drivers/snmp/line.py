@@ -15,6 +15,7 @@ from x690.exc import X690Error
 from x690.types import Integer
 
 from device_drivers.errors import ActFailed, BadAnswer, Misconfigured, NotAnswering, WrongClock, WrongCredentials
+from device_drivers.snmp.ber import is_sound
 
 _TRIES = 4
 _MOST_BYTES = 65_536
@@ -92,9 +93,12 @@ class Line:
                 talk.settimeout(min(left_s, self._timeout_s / _TRIES))
                 talk.send(packet)
                 try:
-                    return talk.recv(_MOST_BYTES)
+                    answer = talk.recv(_MOST_BYTES)
                 except TimeoutError:
                     continue
+                if not is_sound(answer):
+                    raise ValueError("its lengths do not fit")
+                return answer
         raise Timeout("no answer in time")
 
     @contextmanager

@@ -406,7 +406,8 @@ LISTS = (
     "/", "/?q=H%E1%BA%A1c", "/?state=ready", "/wall", "/map/sites.json", "/parts/map/list?q=38", "/parts/wall/list",
     "/progress", "/progress/progress.xlsx", "/progress/surveys.xlsx", "/sessions", "/sessions/{shared}",
     "/parts/sessions/{shared}/gate", "/account", "/parts/server", "/reports",
-    "/api/v1/reports", "/api/v1/reports/report.xlsx", "/api/v1/reports/sites.csv", f"/sites/{MINE}", f"/parts/sites/{MINE}/commands",
+    "/api/v1/reports", "/api/v1/reports/report.xlsx", "/api/v1/reports/sites.csv", f"/sites/{MINE}",
+    f"/parts/sites/{MINE}/commands",
 )  # fmt: skip
 SHOW_OTHER = {
     "/api/v1/sites", "/api/v1/progress", "/api/v1/sessions", "/api/v1/sessions/{shared}/gate", "/?q=H%E1%BA%A1c",

@@ -16,10 +16,12 @@ from demo.processes import Processes
 from device_drivers.equipment import EquipmentLoop
 from device_drivers.errors import ActFailed, BadAnswer, DriverError, Misconfigured, NotAnswering, WrongCredentials
 from device_drivers.snmp import objects
+from device_drivers.snmp.ber import is_sound
 from device_drivers.snmp.driver import Snmp
 from device_drivers.snmp.simulator import SimulatedAgent
 from tests.conftest import need
 from tests.counterparts.waiting import wait_for
+from tests.device_drivers.conformance.test_every_driver import _Noisy
 from wire.times import SystemClock
 
 SNMPD = Path("/usr/sbin/snmpd")
@@ -193,3 +195,34 @@ def test_an_identifier_without_end_is_a_bad_answer(equipment: EquipmentLoop) -> 
         with pytest.raises(BadAnswer):
             driver_at(near.getsockname()[1], community=agent.community).observe()
     thread.join(10)
+
+
+ENDLESS = ("3006020101308002", "30050201013080", "30060201010480aa", "300b0201013080020101020101", "30800201010000")
+"""A length without an end: the decoder below would read it for ever and fill the memory."""
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("answer", ENDLESS)
+def test_an_answer_that_has_no_end_is_a_bad_answer(answer: str) -> None:
+    with _Noisy(bytes.fromhex(answer), "udp") as port, pytest.raises(BadAnswer):
+        driver_at(port, community="x").observe()
+
+
+def test_what_an_agent_of_others_says_is_sound(snmpd: int) -> None:
+    """Of both versions, so that no right answer is ever refused."""
+    for who in ({"community": "readonly"}, {"user": USER}):
+        assert driver_at(snmpd, **who).observe().readings["uptime"] is not None
+
+
+@given(st.binary(max_size=400), st.integers(0, 399), st.integers(0, 255))
+def test_no_bytes_are_sound_that_reach_beyond_themselves(content: bytes, at: int, octet: int) -> None:
+    inner = b"\x04\x82" + len(content).to_bytes(2, "big") + content
+    message = b"\x30\x82" + (len(inner) + 3).to_bytes(2, "big") + b"\x02\x01\x01" + inner
+    assert is_sound(message)
+    for end in range(0, len(message), 7):
+        assert not is_sound(message[:end]), "cut off"
+    changed = bytearray(message)
+    changed[at % len(message)] = octet
+    assert is_sound(bytes(changed)) in (True, False)
+    v3 = b"\x30\x82" + (len(inner) + 5).to_bytes(2, "big") + b"\x02\x01\x03\x30\x00" + inner
+    assert is_sound(v3) == is_sound(b"\x30\x82" + len(content).to_bytes(2, "big") + content)

@@ -15,17 +15,24 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from nacl.signing import SigningKey
 from openpyxl import load_workbook
 
 from fleet_server.config import Office
+from fleet_server.domain.commands import State
+from fleet_server.domain.findings import Outcome
 from fleet_server.domain.gate import Waiver
+from fleet_server.domain.recordings import Recordings, SealedFile
+from fleet_server.domain.setbacks import Trouble
 from fleet_server.errors import BadFile
 from fleet_server.minutes.content import Minute, minute_of
 from fleet_server.minutes.document import document_of
 from fleet_server.minutes.seal import digest, opened, sealed
 from fleet_server.minutes.tables import tables_of
 from fleet_server.signing import keys
+from fleet_server.store.commands import CommandRow, StepRow
+from fleet_server.store.setbacks import SetbackRow
 from fleet_server.tables import workbook_of
 from tests.conftest import need
 from tests.counterparts.centre_without_wires import START, CentreWithoutWires
@@ -70,13 +77,13 @@ def pdf_of(minute: Minute) -> bytes:
     return document_of(minute, OFFICE, 12, START + timedelta(hours=4), ZONE, "https://diemcau.example.vn/minutes/1")
 
 
-def text_of(pdf: bytes, folder: Path) -> str:
+def text_of(pdf: bytes, folder: Path, how: str = "-layout") -> str:
     """What a reader can select and search, by another program."""
     program = shutil.which("pdftotext")
     need(program, "pdftotext")
     file = folder / "minute.pdf"
     file.write_bytes(pdf)
-    found = subprocess.run([str(program), "-layout", str(file), "-"], capture_output=True, check=True, timeout=60)
+    found = subprocess.run([str(program), how, str(file), "-"], capture_output=True, check=True, timeout=60)
     return found.stdout.decode()
 
 
@@ -89,6 +96,34 @@ def test_it_tells_what_was_found_decided_and_by_whom(minute: Minute, tmp_path: P
     ):  # fmt: skip
         assert words in text, words
     assert unicodedata.is_normalized("NFC", text), "whoever searches for a word with its marks would not find it"
+
+
+def test_every_table_that_there_can_be_is_laid_out(minute: Minute, tmp_path: Path) -> None:
+    at = minute.session.ends_at
+    of_file, of_list = (hashlib.sha256(content).hexdigest() for content in (b"recording", b"list"))
+    file = SealedFile("phiên-sáng.mkv", 7_200_000_000, of_file)
+    rooms = (
+        Recordings(
+            "a", "storage-1", "sealed", at, manifest="20261125T030000000Z.json", sha256=of_list, count=1,
+            bytes=file.bytes, files=(file,),
+        ),
+        Recordings("b", "storage-1", "failed", at, "no_recordings"),
+    )  # fmt: skip
+    command = CommandRow(
+        uuid7(), "a", "camera-1", "reboot", {}, "Hình đứng", "Lê Văn An", "", at, at, at, State.SUCCEEDED
+    )
+    setback = SetbackRow(
+        minute.session.id, "a", Trouble("picture_shows", "camera-1", Outcome.FAIL, "dark", {}), at, None
+    )
+    full = replace(
+        minute, recordings=rooms, setbacks=(setback,),
+        commands=((command, (StepRow(at, State.SUCCEEDED, "succeeded", {}),)),),
+    )  # fmt: skip
+    told = {table.name for table in tables_of(full, "vi", ZONE)}
+    assert told == {"stages", "decisions", "waivers", "rooms", "commands", "setbacks", "recordings", "checks"}
+    text = "".join(text_of(pdf_of(full), tmp_path, "-raw").split())
+    for words in ("phiên-sáng.mkv", "7.200MB", of_file, "20261125T030000000Z.json", "khônglậpđượcdanhmục", "Hìnhđứng"):
+        assert words in text, words
 
 
 def test_what_people_write_is_text_and_no_markup(minute: Minute, tmp_path: Path) -> None:
