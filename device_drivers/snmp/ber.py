@@ -1,7 +1,7 @@
 """Whether a datagram has the shape of an SNMP message, before any decoder follows the lengths that it claims.
 
-SNMP uses the definite form of lengths alone (RFC 3417, section 8). A decoder that believes an indefinite or a too long one
-may read the same bytes for ever.
+SNMP uses the definite form of lengths alone (RFC 3417, section 8). A decoder that believes an indefinite or a too long
+one may read the same bytes for ever.
 """
 
 _SEQUENCE, _OCTETS = 0x30, 0x04
