@@ -14,6 +14,8 @@ Limits = dict[Name, Annotated[float, Meta(ge=-1e18, le=1e18)]]
 """Bounded, so that none is `.nan`, which every value would pass."""
 MendMin = Annotated[int, Meta(ge=1, le=10_080)]
 """Minutes that it usually takes to put right, where that is other than the check itself says."""
+HoldSeconds = Annotated[float, Meta(ge=0, le=3600)]
+"""How long it must be wrong before anybody is told, and well before it counts as over."""
 Pattern = Annotated[str, Meta(min_length=1, max_length=200)]
 """A regular expression over the whole text, whatever its case."""
 NO_PATTERN = (re.error, OverflowError, RecursionError)
@@ -49,6 +51,8 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     """Tighter than the driver's own; it never makes old evidence good."""
     limits: Limits = {}
     mend_min: MendMin | None = None
+    open_s: HoldSeconds | None = None
+    clear_s: HoldSeconds | None = None
 
 
 class Blueprint(Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,6 +148,8 @@ class Threshold(Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = {}
     max_age_s: Annotated[float, Meta(gt=0, le=86_400)] | None = None
     mend_min: MendMin | None = None
+    open_s: HoldSeconds | None = None
+    clear_s: HoldSeconds | None = None
 
 
 class Family(Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import time
@@ -13,9 +14,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from firmware_profiles.loader import catalogue_of
 from fleet_server.active.desk import ActiveDesk
 from fleet_server.active.recordings import RecordingDesk
+from fleet_server.alerts.centre import CentreHealth
+from fleet_server.alerts.desk import IncidentDesk
+from fleet_server.alerts.digests import Digests
+from fleet_server.alerts.directory import Directory
+from fleet_server.alerts.outbox import Outbox
+from fleet_server.alerts.rooms import Rooms
+from fleet_server.alerts.watch import AlertWatch
 from fleet_server.authority.files import AuthorityFiles
 from fleet_server.broker.mosquitto import LOG, SERVER_NAME
 from fleet_server.broker.refusals import STRANGER, Refusals
+from fleet_server.channels.channel import Resources
+from fleet_server.channels.registry import channels
 from fleet_server.commands.deadlines import Deadlines
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.config import Settings
@@ -88,13 +98,21 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     active = ActiveDesk(fleet, commands, line_tests, sessions, clock)
     identities = IdentityDesk(database, fleet, link, stream, clock, settings, authority, broker)
     await identities.load()
-    recorder = Recorder(database, fleet, stream, clock, _hours_of(settings, zone))
+    hours = _hours_of(settings, zone)
+    recorder = Recorder(database, fleet, stream, clock, hours)
     gates = GateDesk(
         database, fleet, stream, clock, sessions, confirmations, attention,
         lambda: identities.valid_until if settings.broker_tls else None,
     )  # fmt: skip
-    audit = AuditDesk(database, clock)
     box = await asyncio.to_thread(SecretBox, settings.keys_folder)
+    directory = Directory(database, stream, clock, box)
+    await directory.load()
+    rooms, centre = Rooms(fleet, sessions, gates), CentreHealth(lambda: link.is_connected)
+    resources = Resources(os.environ, clock, database, box, signer, settings.own_url)
+    ways = {name: kind(resources) for name, kind in channels().items()}
+    outbox = Outbox(database, stream, clock, zone, directory, rooms, centre, ways, settings.own_url)
+    alerts = AlertWatch(database, stream, clock, hours, directory, rooms, centre, outbox.wake)
+    audit = AuditDesk(database, clock)
     secrets = SecretDesk(database, fleet, stream, clock, box, lambda: identities.sealing_keys)
     await secrets.load()
     known = Known(database, clock)
@@ -119,6 +137,10 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         active,
         RecordingDesk(database, fleet, commands, sessions, clock),
         recorder,
+        directory,
+        alerts,
+        IncidentDesk(database, alerts, clock),
+        outbox,
         ReportDesk(database, clock, zone),
         SeriesDesk(database, sessions, clock, zone),
         RehearsalDesk(database, gates, clock),
@@ -155,6 +177,9 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         server.news.run,
         server.recordings.run,
         server.recorder.run,
+        server.alerts.run,
+        server.outbox.run,
+        Digests(database, alerts, clock, outbox.wake).run,
         lambda: tell_rooms(server, attention),
         lambda: _notice_sites(server),
     ]

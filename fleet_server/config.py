@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
 
@@ -156,6 +157,11 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
     working = env.get("DIEMCAU_WORKING_HOURS", "07:00-17:00")
     if not _WORKING.fullmatch(working) or working[:5] >= working[6:]:
         raise WrongSettings("settings.wrong_hours", hours=working)
+    zone = env.get("DIEMCAU_TIMEZONE", "Asia/Ho_Chi_Minh")
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise WrongSettings("settings.wrong_zone", zone=zone) from error
     files, signer = env.get("DIEMCAU_BROKER_FILES"), env.get("DIEMCAU_SIGNER")
     return Settings(
         folder=folder or Path(env.get("DIEMCAU_FOLDER", "var")), host=listen, port=numbers[1],
@@ -166,7 +172,7 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
         second_factor=env.get("DIEMCAU_SECOND_FACTOR", "1") != "0",
         second_person=env.get("DIEMCAU_SECOND_PERSON", "") not in ("", "0"),
         signer_socket=Path(signer) if signer else None, renewal_spread_s=spread_s,
-        database_url=env.get("DIEMCAU_DATABASE_URL"), working_hours=working,
+        database_url=env.get("DIEMCAU_DATABASE_URL"), working_hours=working, timezone=zone,
         public_url=(env.get("DIEMCAU_PUBLIC_URL") or "").rstrip("/") or None,
         echo_host=env.get("DIEMCAU_ECHO_HOST", listen), echo_port=echo_port,
         line_test_share=share, line_test_s=test_s, gate_webhook=webhook,

@@ -4,6 +4,10 @@ from msgspec import Struct
 
 from fleet_server.active.desk import ActiveDesk
 from fleet_server.active.recordings import RecordingDesk
+from fleet_server.alerts.desk import IncidentDesk
+from fleet_server.alerts.directory import Directory
+from fleet_server.alerts.outbox import Outbox
+from fleet_server.alerts.watch import AlertWatch
 from fleet_server.broker.refusals import Refusals
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.config import Settings
@@ -55,6 +59,10 @@ class Server(Struct, frozen=True):
     active: ActiveDesk
     recordings: RecordingDesk
     recorder: Recorder
+    directory: Directory
+    alerts: AlertWatch
+    incidents: IncidentDesk
+    outbox: Outbox
     reports: ReportDesk
     series: SeriesDesk
     rehearsals: RehearsalDesk

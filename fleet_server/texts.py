@@ -63,6 +63,12 @@ def check_key(check: str, key: str) -> str:
     return own if has(own) else f"checks.{key}"
 
 
+def reason_of(reason: str, lang: Lang) -> str:
+    """Why a command was asked for: in a person's words, or by a key where the server itself asked."""
+    key = f"command_reason.{reason.replace(' ', '_')}"
+    return translate(lang, key) if has(key) else reason
+
+
 def number(lang: Lang, value: float) -> str:
     """A number with at most one decimal, as the language writes it."""
     return format_decimal(value, "#,##0.#", locale=lang)

@@ -285,6 +285,21 @@ class MinuteSeal(Struct, frozen=True):
     schema: Literal[1] = 1
 
 
+class AlertNews(Struct, frozen=True):
+    """What the centre tells a program of others of an incident; no name of a person is in it."""
+
+    kind: ClassVar[Kind] = Announced.ALERT
+    at: Moment
+    thread: Short
+    """The same for all that is said of one incident."""
+    first: bool
+    urgent: bool
+    subject: Long
+    text: Annotated[str, Meta(max_length=4_000)]
+    lang: Literal["vi", "en"]
+    schema: Literal[1] = 1
+
+
 LONGEST_COMMAND_S = 300
 """From `not_before` to `expires_at` of a command; a room refuses one that would live longer."""
 
@@ -292,4 +307,4 @@ REPORT_EXPIRY_S = 86_400
 """Message expiry of a report, a day: what is left of it tells the server how long the report waited at the broker."""
 
 RoomMessage = Presence | About | Report | LogBatch | Renewal | Ack | Command | Config | Certificate
-Message = RoomMessage | GateNews | MinuteSeal
+Message = RoomMessage | GateNews | MinuteSeal | AlertNews

@@ -16,7 +16,7 @@ from nacl.signing import SigningKey, VerifyKey
 
 from wire.codec import MAX_MESSAGE_BYTES, encode
 from wire.errors import TooLarge, UnknownKey, Unsigned, WrongSignature
-from wire.messages import Ack, Certificate, Command, Config, GateNews, MinuteSeal
+from wire.messages import Ack, AlertNews, Certificate, Command, Config, GateNews, MinuteSeal
 from wire.topics import Kind
 
 _FORM = b"ed25519"
@@ -54,7 +54,9 @@ def sign(key: SigningKey, kind: Kind, body: bytes) -> bytes:
     return b".".join((_FORM, name, _encoded(signature), body))
 
 
-def signed(signer: Signer, message: Ack | Command | Config | Certificate | GateNews | MinuteSeal) -> bytes:
+def signed(
+    signer: Signer, message: Ack | Command | Config | Certificate | GateNews | MinuteSeal | AlertNews
+) -> bytes:  # fmt: skip
     """A message as it goes on the wire. Raises TooLarge."""
     return signer.sign(message.kind, encode(message))
 

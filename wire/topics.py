@@ -39,6 +39,8 @@ class Announced(StrEnum):
     GATE = "gate"
     MINUTE = "minute"
     """On no topic: it stands at the end of a file."""
+    ALERT = "alert"
+    """On no topic: a program of others is told by HTTPS."""
 
 
 RoomKind = Said | Told

@@ -15,20 +15,20 @@ _SECURITY = 2
 def is_sound(packet: bytes) -> bool:
     """One sequence, and in it nothing that reaches beyond what holds it."""
     parts = _parts(packet, 0, len(packet))
-    if parts is None or not parts or parts[0][0] != _SEQUENCE or not _holds(packet, *parts[0][1:], depth=1):
+    if not parts or parts[0][0] != _SEQUENCE or not _holds(packet, parts[0][1], parts[0][2], 1):
         return False
-    message = _parts(packet, *parts[0][1:]) or []
+    message = _parts(packet, parts[0][1], parts[0][2]) or []
     if len(message) <= _SECURITY or packet[message[0][1] : message[0][2]] != _V3:
         return True
     tag, start, end = message[_SECURITY]
-    return tag == _OCTETS and _holds(packet, start, end, depth=1)
+    return tag == _OCTETS and _holds(packet, start, end, 1)
 
 
 def _holds(packet: bytes, start: int, end: int, depth: int) -> bool:
     parts = _parts(packet, start, end)
     if parts is None or depth > _DEEPEST:
         return False
-    return all(_holds(packet, *inner, depth=depth + 1) for tag, *inner in parts if tag & _CONSTRUCTED)
+    return all(_holds(packet, first, last, depth + 1) for tag, first, last in parts if tag & _CONSTRUCTED)
 
 
 def _parts(packet: bytes, start: int, end: int) -> list[tuple[int, int, int]] | None:

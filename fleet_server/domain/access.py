@@ -35,6 +35,10 @@ class Act(StrEnum):
     DECIDE = "decide"
     RECORD = "record"
     """Read the minutes of sessions: they name people, rooms and commands of all of them."""
+    HANDLE = "handle"
+    """Acknowledge an incident, note, assign, snooze."""
+    SET_ALERTS = "set_alerts"
+    """Who is told of what, who is on duty, what is silenced."""
     ENROL = "enrol"
     ADMIT = "admit"
     CLOSE = "close"
@@ -54,6 +58,8 @@ TABLE: dict[Act, frozenset[Role]] = {
     Act.TEST_LINE: frozenset({TECH, OPER, ORGA, ADMI}),
     Act.SURVEY: frozenset({TECH, OPER, ADMI}),
     Act.PROVISION: frozenset({TECH, OPER, ADMI}),
+    Act.HANDLE: frozenset({TECH, OPER, ADMI}),
+    Act.SET_ALERTS: frozenset({OPER, ADMI}),
     Act.ENROL: frozenset({TECH, OPER, ADMI}),
     Act.ADMIT: frozenset({OPER, ADMI}),
     Act.ROLL_OUT: frozenset({OPER, ADMI}),
@@ -66,7 +72,17 @@ TABLE: dict[Act, frozenset[Role]] = {
     Act.AUDIT: frozenset({ADMI}),
 }
 WHOLE_FLEET = frozenset(
-    {Act.ROLL_OUT, Act.CHECK, Act.PLAN, Act.DECIDE, Act.RECORD, Act.CLOSE, Act.MANAGE_PEOPLE, Act.AUDIT}
+    {
+        Act.ROLL_OUT,
+        Act.CHECK,
+        Act.PLAN,
+        Act.DECIDE,
+        Act.RECORD,
+        Act.SET_ALERTS,
+        Act.CLOSE,
+        Act.MANAGE_PEOPLE,
+        Act.AUDIT,
+    }
 )
 """What nobody does who has named sites only."""
 ONLY_READS = frozenset({Act.SEE, Act.RECORD})

@@ -10,7 +10,7 @@ from fleet_server.domain.readiness import CheckResult
 from fleet_server.minutes.content import Minute, on_duty, outcomes_of
 from fleet_server.store.decisions import SiteFound
 from fleet_server.tables import Table
-from fleet_server.texts import Lang, check_message, has, number, quantity, translate
+from fleet_server.texts import Lang, check_message, has, number, quantity, reason_of, translate
 from wire.inert import inert
 
 _PASS = Outcome.PASS
@@ -89,8 +89,8 @@ def _remarks(minute: Minute, room: SiteFound, lang: Lang) -> str:
 def _commands(minute: Minute, lang: Lang, zone: ZoneInfo) -> Iterator[tuple[str, ...]]:
     for row, steps in minute.commands:
         end = f"{translate(lang, f'command.{row.state}')} {clock(steps[-1].at, zone)}" if steps else ""
-        what = f"{row.device}: {row.action}"
-        yield clock(row.requested_at, zone), minute.name(row.site), what, row.requested_by, end, row.reason
+        what, why = f"{row.device}: {row.action}", reason_of(row.reason, lang)
+        yield clock(row.requested_at, zone), minute.name(row.site), what, row.requested_by, end, why
 
 
 def _setbacks(minute: Minute, lang: Lang, zone: ZoneInfo) -> Iterator[tuple[str, ...]]:

@@ -63,6 +63,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         firmware=partial(views.firmware_text, lang),
         device_name=partial(views.device_name, lang),
         label=partial(views.label_of, lang),
+        reason_of=partial(texts.reason_of, lang=lang),
     )
     answer = HTMLResponse(page, status, headers={"Cache-Control": "no-store"})
     if request.query_params.get("lang") == lang:

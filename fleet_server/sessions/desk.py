@@ -146,6 +146,10 @@ class SessionDesk:
         now = self._clock.now()
         return [session for session in self._open if session.ends_at > now]
 
+    def upcoming_one(self, id: str | None) -> Session | None:
+        """One of them by its id."""
+        return next((session for session in self.upcoming() if session.id == id), None)
+
     def of_site(self, site: str) -> list[Session]:
         """Those of `upcoming` that a site is in, or stands by for."""
         return [session for session in self.upcoming() if site in session.sites or site in session.spares]

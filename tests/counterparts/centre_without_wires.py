@@ -1,18 +1,25 @@
 """The server's parts from state to gate on a real database, with a clock that a test turns; no broker, no web."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
 from firmware_profiles.loader import catalogue_of
+from fleet_server.alerts.centre import CentreHealth
+from fleet_server.alerts.directory import Directory
+from fleet_server.alerts.rooms import Rooms
+from fleet_server.alerts.watch import AlertWatch
+from fleet_server.domain.history import Hours
 from fleet_server.domain.sessions import Session
 from fleet_server.live.stream import Stream
 from fleet_server.sessions.confirmations import ConfirmationDesk
 from fleet_server.sessions.desk import SessionDesk, Wish
 from fleet_server.sessions.gates import GateDesk
 from fleet_server.sessions.stages import StageDesk
+from fleet_server.signing.secret_box import SecretBox
 from fleet_server.state.attention import Attention
 from fleet_server.state.fleet import Fleet, keep
 from fleet_server.store.database import Database
@@ -24,6 +31,7 @@ from wire.ids import uuid7
 
 START = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)
 ABOUT = about_of_room()
+HOURS = Hours(time(7), time(17), ZoneInfo("Asia/Ho_Chi_Minh"))
 _BOOT = uuid7()
 
 
@@ -57,7 +65,7 @@ class CentreWithoutWires:
     def __init__(self, folder: Path, sites: dict[str, str]) -> None:
         """`sites`: id -> kind."""
         self.clock = TurnedClock()
-        self._url = f"sqlite:///{folder / 'fleet.db'}"
+        self._url, self._keys = f"sqlite:///{folder / 'fleet.db'}", folder / "keys"
         rows = [SiteRow(id, "", f"Xã {id}", kind, None, 19.8, 105.7, 30.0, 30.0) for id, kind in sites.items()]
         self.database = Database(self._url)
         self.database.write_now(lambda db: replace_sites(db, rows))
@@ -76,6 +84,14 @@ class CentreWithoutWires:
             self.database, self.fleet, self.stream, self.clock, self.sessions, self.confirmations,
             Attention(self.fleet), lambda: None, 0.0,
         )  # fmt: skip
+        self.connected = True
+        self.directory = Directory(self.database, self.stream, self.clock, SecretBox(self._keys))
+        await self.directory.load()
+        rooms, self.health = Rooms(self.fleet, self.sessions, self.gates), CentreHealth(lambda: self.connected)
+        self.alerts = AlertWatch(
+            self.database, self.stream, self.clock, HOURS, self.directory, rooms, self.health, lambda: None
+        )
+        await self.alerts.load()
         self.stages = StageDesk(self.database, self.sessions, self.gates, self.stream, self.clock, self._nothing_acts)
 
     async def report(self, site: str, **changed: Any) -> None:

@@ -1,0 +1,51 @@
+"""What is wrong at the centre: the broker is out of reach, a channel does not work, many rooms are away at once."""
+
+from collections.abc import Callable
+
+from fleet_server.channels.registry import channels
+from fleet_server.domain.causes import Cause, Found
+from fleet_server.domain.findings import Outcome
+from fleet_server.domain.outages import CAUSE
+from fleet_server.domain.setbacks import Key
+
+_BROKER: Key = ("broker", "")
+CHANNEL = "channel_down"
+
+
+class CentreHealth:
+    """Told by whoever notices; the watch asks once in each round."""
+
+    def __init__(self, is_connected: Callable[[], bool]) -> None:
+        """`is_connected`: whether the broker has us."""
+        self._is_connected = is_connected
+        self._channels: dict[str, str] = {}
+
+    @property
+    def down(self) -> frozenset[str]:
+        """Channels that do not work."""
+        return frozenset(self._channels)
+
+    def failed(self, channel: str, why: str) -> None:
+        """Nothing goes out by it."""
+        self._channels.setdefault(channel, why)
+
+    def works(self, channel: str) -> None:
+        """Something went out by it."""
+        self._channels.pop(channel, None)
+
+    def why(self, channel: str) -> str:
+        """What it said; empty where it works."""
+        return self._channels.get(channel, "")
+
+    def found(self, outage: frozenset[str]) -> Found:
+        """As of a room."""
+        causes: dict[Key, Cause] = {}
+        if not self._is_connected():
+            causes[_BROKER] = Cause(_BROKER, Outcome.FAIL, True, "", "broker")
+        for channel, why in self._channels.items():
+            key = (CHANNEL, channel)
+            causes[key] = Cause(key, Outcome.FAIL, True, "", CHANNEL, {"channel": channel, "why": why})
+        if outage:
+            causes[CAUSE.key] = Cause(CAUSE.key, Outcome.FAIL, True, "", CAUSE.says, {"count": float(len(outage))})
+        asked = {_BROKER, CAUSE.key, *((CHANNEL, name) for name in channels())}
+        return Found(causes, frozenset(asked - causes.keys()))

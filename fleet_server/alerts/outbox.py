@@ -1,0 +1,231 @@
+"""Sends what is to be sent: written down before, written down after, once more after a crash and no more."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from fleet_server.alerts.centre import CentreHealth
+from fleet_server.alerts.directory import Directory
+from fleet_server.alerts.planner import instead_of
+from fleet_server.alerts.rooms import Rooms
+from fleet_server.alerts.wording import Told, Words, digest_of, message_of, test_message
+from fleet_server.channels.channel import Channel, Message, Undelivered
+from fleet_server.domain.priorities import Priority
+from fleet_server.domain.routing import COALESCED_S
+from fleet_server.errors import FleetError
+from fleet_server.live.stream import Stream
+from fleet_server.store import incidents, notifications, recipients
+from fleet_server.store.database import Database
+from fleet_server.store.incidents import IncidentRow
+from fleet_server.store.notifications import Delivery, NotificationRow
+from fleet_server.store.recipients import Contact, Recipient
+from fleet_server.texts import Lang
+from wire.times import Clock
+
+log = logging.getLogger("diemcau.alerts")
+
+_EVERY_S = 5.0
+_CHECK_S = 30.0
+_TRIES = 4
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 120.0
+_AT_ONCE = 8
+"""Contacts that are written to at the same time."""
+TEST, DIGEST = "test", "digest"
+
+
+class Outbox:
+    """One contact hears one message at a time, in the order in which they were made."""
+
+    def __init__(
+        self, database: Database, stream: Stream, clock: Clock, zone: ZoneInfo, directory: Directory, rooms: Rooms,
+        centre: CentreHealth, channels: Mapping[str, Channel], own_url: str,
+    ) -> None:  # fmt: skip
+        self._database, self._stream, self._clock, self._zone = database, stream, clock, zone
+        self._directory, self._rooms, self._centre, self._channels = directory, rooms, centre, channels
+        self._own_url = own_url
+        self._wake = asyncio.Event()
+        self._wrote_s: dict[str, float] = {}
+        self._checked_s = float("-inf")
+        self._limit = asyncio.Semaphore(_AT_ONCE)
+
+    def wake(self) -> None:
+        """Something may be due."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send for ever."""
+        failing = False
+        if doubtful := await self._database.write(notifications.take_up):
+            log.warning("notifications_doubtful count=%d", doubtful)
+        while True:
+            self._wake.clear()
+            try:
+                await self.send_due()
+                failing = False
+            except SQLAlchemyError as error:
+                if not failing:
+                    log.error("notifications_not_kept error=%s", type(error).__name__)
+                failing = True
+            try:
+                async with asyncio.timeout(_EVERY_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def send_due(self) -> None:
+        """Everything that is due now. Raises SQLAlchemyError; nothing is lost."""
+        await self._look_at_channels()
+        now, now_s = self._clock.now(), self._clock.monotonic()
+        rows = await self._database.read(lambda db: notifications.due(db, now))
+        numbers = {row.incident for row in rows if row.incident is not None}
+        about = await self._database.read(
+            lambda db: {number: found for number in numbers if (found := incidents.find(db, number)) is not None}
+        )
+        if any(row.what == DIGEST for row in rows):
+            about |= {row.number: row for row in await self._database.read(incidents.open_ones)}
+        by_contact: dict[str, list[NotificationRow]] = {}
+        for row in rows:
+            if row.until <= now:
+                await self._save([replace(row, state=Delivery.CANCELLED, ended_at=now, detail="too_late")])
+            else:
+                by_contact.setdefault(row.contact, []).append(row)
+        due = []
+        for contact, theirs in by_contact.items():
+            loud = any(row.incident in about and about[row.incident].priority is Priority.ALARM for row in theirs)
+            if loud or now_s - self._wrote_s.get(contact, float("-inf")) >= COALESCED_S or theirs[0].what == TEST:
+                due.append(self._send(theirs, about))
+        await asyncio.gather(*due)
+
+    def channel_states(self) -> dict[str, str]:
+        """Each channel: `ready`, `not_configured`, or why it is down."""
+        return {
+            name: "not_configured" if not channel.is_configured else self._centre.why(name) or "ready"
+            for name, channel in self._channels.items()
+        }
+
+    async def test(self, contact: str) -> NotificationRow:
+        """A message to one contact, so that somebody sees it. Raises NotFound."""
+        known, now = self._directory.contact(contact), self._clock.now()
+        until = now + timedelta(minutes=10)
+        row = notifications.new(None, TEST, 0, known.recipient, known.id, known.channel, now, now, until)
+        await self._database.write(lambda db: notifications.add(db, [row]))
+        self.wake()
+        return row
+
+    async def _send(self, rows: Sequence[NotificationRow], about: Mapping[int, IncidentRow]) -> None:
+        """All that one contact is to hear now, in one message."""
+        async with self._limit:
+            recipient = self._directory.book.recipients.get(rows[0].recipient)
+            contact = next((c for c in recipient.contacts if c.id == rows[0].contact), None) if recipient else None
+            now = self._clock.now()
+            if recipient is None or contact is None:
+                await self._save([replace(r, state=Delivery.CANCELLED, ended_at=now, detail="withdrawn") for r in rows])
+                return
+            await self._save([replace(row, state=Delivery.SENDING) for row in rows])
+            try:
+                channel = self._channels.get(contact.channel)
+                if channel is None:
+                    raise Undelivered("there is no such channel", permanent=True)
+                message = self._message(rows, about, recipient, contact)
+                reference = await channel.send(message, self._directory.address_of(contact))
+            except Undelivered as error:
+                await self._failed(rows, recipient, contact, error)
+            except FleetError as error:
+                await self._failed(rows, recipient, contact, Undelivered(error.key, permanent=True))
+            else:
+                if rows[0].what != TEST:
+                    self._wrote_s[contact.id] = self._clock.monotonic()
+                self._centre.works(contact.channel)
+                ended = self._clock.now()
+                await self._save(
+                    [
+                        replace(r, state=Delivery.SENT, ended_at=ended, detail="", reference=reference[:120])
+                        for r in rows
+                    ]
+                )
+                await self._tested(rows, contact, "sent")
+
+    def _message(
+        self, rows: Sequence[NotificationRow], about: Mapping[int, IncidentRow], recipient: Recipient, contact: Contact
+    ) -> Message:
+        lang: Lang = "en" if recipient.lang == "en" else "vi"
+        words = Words(lang, self._zone, self._clock.now(), self._own_url)
+        if all(row.what == TEST for row in rows):
+            return test_message(words, recipient.name)
+        if all(row.what == DIGEST for row in rows):
+            small = [row for row in about.values() if row.priority is Priority.DIGEST and row.cleared_at is None]
+            return digest_of([self._told(row, "opened") for row in small], words)
+        told = {
+            row.incident: self._told(about[row.incident], row.what)
+            for row in rows if row.incident is not None and row.incident in about
+        }  # fmt: skip
+        opening = {row.incident for row in rows if row.what == "opened"}
+        return message_of(list(told.values()), words, lambda number: number in opening)
+
+    def _told(self, row: IncidentRow, what: str) -> Told:
+        return Told(row, self._rooms.name_of(row.site), self._rooms.session_of(row.session), what)
+
+    async def _failed(
+        self, rows: Sequence[NotificationRow], recipient: Recipient, contact: Contact, error: Undelivered
+    ) -> None:
+        """Try again, or hand over to the next contact; a channel that is down is not tried by each of its messages."""
+        now = self._clock.now()
+        if error.whole_channel:
+            if not self._centre.why(contact.channel):
+                log.error("channel_down channel=%s why=%s", contact.channel, error.why)
+            self._centre.failed(contact.channel, error.why)
+        after: list[NotificationRow] = []
+        others: list[NotificationRow] = []
+        for row in rows:
+            gives_up = error.permanent or error.whole_channel or row.tries + 1 >= _TRIES
+            other = instead_of(row, recipient, now, self._centre.down) if gives_up and row.what != TEST else None
+            if other is not None:
+                others.append(other)
+                after.append(replace(row, state=Delivery.HANDED_OVER, ended_at=now, detail=error.why))
+            elif row.what == TEST or (error.permanent and not error.whole_channel):
+                after.append(replace(row, state=Delivery.FAILED, ended_at=now, detail=error.why))
+            else:
+                pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(row.tries, 8))
+                due = now + timedelta(seconds=random.uniform(pause_s / 2, pause_s))  # noqa: S311 - jitter
+                after.append(replace(row, state=Delivery.WAITING, tries=row.tries + 1, due_at=due, detail=error.why))
+        await self._save(after, others)
+        await self._tested(rows, contact, "failed")
+        if others:
+            self.wake()
+
+    async def _tested(self, rows: Sequence[NotificationRow], contact: Contact, outcome: str) -> None:
+        if any(row.what == TEST for row in rows):
+            now = self._clock.now()
+            await self._database.write(lambda db: recipients.tested(db, contact.id, outcome, now))
+            await self._directory.load()
+
+    async def _look_at_channels(self) -> None:
+        """Whether what was down works again; nothing would be sent by it that could show it."""
+        if not self._centre.down or self._clock.monotonic() - self._checked_s < _CHECK_S:
+            return
+        self._checked_s = self._clock.monotonic()
+        for name in self._centre.down:
+            channel = self._channels.get(name)
+            try:
+                if channel is not None:
+                    await channel.check()
+                self._centre.works(name)
+                log.warning("channel_works channel=%s", name)
+            except Undelivered:
+                continue
+
+    async def _save(self, rows: Sequence[NotificationRow], new: Sequence[NotificationRow] = ()) -> None:
+        def write(db: Connection) -> None:
+            for row in rows:
+                notifications.save(db, row)
+            notifications.add(db, new)
+
+        await self._database.write(write)
+        self._stream.publish("alerts")

@@ -1,0 +1,232 @@
+"""Watches every room, and the centre itself: what is wrong becomes an incident, and who is to be told is written down
+in the same transaction."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from fleet_server.alerts.centre import CentreHealth
+from fleet_server.alerts.directory import Directory
+from fleet_server.alerts.planner import TELLS, Circumstances, cleared_for, owed, told_of
+from fleet_server.alerts.rooms import Rooms
+from fleet_server.domain.causes import Cause
+from fleet_server.domain.history import Hours
+from fleet_server.domain.incidents import REMEMBERS_S, Happening, Timing, Turn, Watched, turn_of
+from fleet_server.domain.priorities import priority_of
+from fleet_server.domain.routing import Subject
+from fleet_server.domain.setbacks import Key
+from fleet_server.live.stream import Change, Stream
+from fleet_server.store import incidents, notifications
+from fleet_server.store.database import Database
+from fleet_server.store.incidents import IncidentRow, IncidentStep
+from wire.times import Clock
+
+log = logging.getLogger("diemcau.alerts")
+
+_EVERY_S = 1.0
+CENTRE = ""
+"""Stands where a site would, for what is wrong at the centre or with the whole fleet."""
+
+
+class AlertWatch:
+    """`run` alone opens and clears incidents; what people do to them goes through `changed`."""
+
+    def __init__(
+        self, database: Database, stream: Stream, clock: Clock, hours: Hours, directory: Directory, rooms: Rooms,
+        centre: CentreHealth, wake: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """`wake`: something may be due to be sent."""
+        self._database, self._stream, self._clock, self._hours = database, stream, clock, hours
+        self._directory, self._rooms, self._centre, self._wake = directory, rooms, centre, wake
+        self._watched: dict[str, dict[Key, Watched]] = {}
+        self._rows: dict[tuple[str, Key], IncidentRow] = {}
+        self._due: dict[str, float] = {}
+
+    async def load(self) -> None:
+        """Take up what was open when the server was stopped, and what was cleared so recently that it may come back."""
+        since = self._clock.now() - timedelta(seconds=REMEMBERS_S)
+        known = await self._database.read(lambda db: [*incidents.cleared_since(db, since), *incidents.open_ones(db)])
+        for row in known:
+            site, key = row.site or CENTRE, row.cause.key
+            self._rows[site, key] = row
+            is_open = row.cleared_at is None
+            self._watched.setdefault(site, {})[key] = Watched(
+                row.cause, is_open, row.opened_at.timestamp() if is_open else None,
+                cleared_at=row.cleared_at.timestamp() if row.cleared_at is not None else None,
+            )  # fmt: skip
+
+    async def run(self) -> None:
+        """Watch for ever."""
+        await self.load()
+        failing, looked_s = False, float("-inf")
+        async for change in self._stream.read(None, _EVERY_S):
+            self.noticed(change)
+            if self._clock.monotonic() - looked_s < _EVERY_S and (change is None or change.kind != "report"):
+                continue
+            try:
+                await self.look()
+                failing = False
+            except SQLAlchemyError as error:
+                if not failing:
+                    log.error("incidents_not_kept error=%s", type(error).__name__)
+                failing = True
+            looked_s = self._clock.monotonic()
+
+    def noticed(self, change: Change | None) -> None:
+        """A room may be otherwise than it was."""
+        if change is not None and change.site is not None and change.kind in ("site", "report"):
+            self._due[change.site] = 0.0
+
+    async def look(self) -> None:
+        """Look at whatever is due. Raises SQLAlchemyError; then it is looked at again."""
+        now = self._clock.now()
+        at = now.timestamp()
+        turns: dict[str, Turn] = {CENTRE: self._turn(CENTRE, at)}
+        if not self._rooms.is_blind:
+            self._rooms.look(now)
+            self._due.update(dict.fromkeys(self._rooms.take_moved(), 0.0))
+            for site in [site for site, due in self._due.items() if due <= at]:
+                turns[site] = self._turn(site, at)
+        await self._write(turns, now)
+
+    async def changed(
+        self, number: int, change: Callable[[IncidentRow], IncidentRow], step: IncidentStep
+    ) -> IncidentRow | None:
+        """Somebody has done something about an incident; None where it is not open."""
+        row = next((row for row in self._rows.values() if row.number == number and row.cleared_at is None), None)
+        if row is None:
+            return None
+        after = change(row)
+
+        def write(db: Connection) -> None:
+            incidents.save(db, after)
+            incidents.add_step(db, number, step)
+            if after.acknowledged_at is not None or after.snoozed_until is not None:
+                notifications.cancel(db, number, TELLS, step.at, later_steps=after.snoozed_until is None)
+
+        await self._database.write(write)
+        self._rows[after.site or CENTRE, after.cause.key] = after
+        self._stream.publish("alerts", after.site)
+        return after
+
+    def open_ones(self) -> list[IncidentRow]:
+        """All that are open, what matters most first."""
+        found = [row for row in self._rows.values() if row.cleared_at is None]
+        return sorted(found, key=lambda row: (-row.priority, row.opened_at))
+
+    def subject_of(self, row: IncidentRow) -> Subject:
+        """What routes and silences see of it."""
+        return self._rooms.subject_of(row)
+
+    def around(self, now: datetime) -> Circumstances:
+        """What is the same for all of them."""
+        return Circumstances(self._directory.book, self._hours, now, self._centre.down)
+
+    def _turn(self, site: str, at: float) -> Turn:
+        known = self._watched.get(site, {})
+        if site == CENTRE:
+            return turn_of(known, self._centre.found(self._rooms.outage), at, lambda _: Timing(10.0, 30.0))
+        found = self._rooms.found_in(site, datetime.fromtimestamp(at, UTC))
+        return turn_of(known, found, at, lambda key: self._rooms.timing_of(site, key))
+
+    async def _write(self, turns: dict[str, Turn], now: datetime) -> None:
+        around = self.around(now)
+        changed: dict[tuple[str, Key], IncidentRow] = {}
+        told: dict[tuple[str, Key], list[str]] = {}
+        for site, turn in turns.items():
+            happened: dict[Key, list[Happening]] = {}
+            for what, key in turn.happened:
+                happened.setdefault(key, []).append(what)
+            for key, seen in turn.watched.items():
+                before = self._rows.get((site, key))
+                after = self._after(site, key, seen, before, happened.get(key, []), now)
+                if after is not None and after != before:
+                    changed[site, key] = after
+                    told[site, key] = [str(what) for what in happened.get(key, [])]
+        owing = self._owing(changed, around)
+
+        def write(db: Connection) -> dict[tuple[str, Key], IncidentRow]:
+            number = incidents.next_number(db)
+            done = {}
+            for place, row in changed.items():
+                if row.number == 0:
+                    row, number = replace(row, number=number), number + 1
+                    incidents.add(db, row)
+                for what in told.get(place, ()):
+                    incidents.add_step(db, row.number, IncidentStep(now, what))
+                if "cleared" in told.get(place, ()):
+                    notifications.cancel(db, row.number, TELLS, now)
+                    notifications.add(db, cleared_for(row, notifications.of_incident(db, row.number), now))
+                if "reopened" in told.get(place, ()):
+                    notifications.cancel(db, row.number, ("cleared",), now)
+                done[place] = row
+            for place, what in owing.items():
+                row = done.get(place) or self._rows[place]
+                told_now = told_of(row, what, self._rooms.subject_of(row), around)
+                notifications.add(db, told_now)
+                done[place] = replace(row, told=int(row.priority))
+                incidents.add_step(db, row.number, IncidentStep(now, "told", note=str(len(told_now))))
+            for row in done.values():
+                incidents.save(db, row)
+            return done
+
+        if changed or owing:
+            self._rows.update(await self._database.write(write))
+        for site, turn in turns.items():
+            self._watched[site] = dict(turn.watched)
+            self._due[site] = turn.changes_at
+        for place in changed:
+            self._stream.publish("alerts", place[0] or None)
+        if changed or owing:
+            self._wake()
+        self._forget()
+
+    def _after(
+        self, site: str, key: Key, seen: Watched, before: IncidentRow | None, what: list[Happening], now: datetime
+    ) -> IncidentRow | None:
+        """The incident as it is to be written down; None where there is none."""
+        if not seen.is_open and Happening.CLEARED not in what:
+            return None
+        stake, session = self._rooms.stake_of(site)
+        cause: Cause = seen.cause
+        priority = priority_of(stake, cause.outcome, counts=cause.counts, is_root=cause.is_root or site == CENTRE)
+        if before is None or (Happening.OPENED in what and before.cleared_at is not None):
+            return IncidentRow(0, site or None, cause, priority, session, now, len(seen.spells) or 1)
+        if Happening.CLEARED in what:
+            return replace(before, cleared_at=now)
+        if Happening.REOPENED in what:
+            return replace(
+                before, cause=cause, priority=priority, session=session, cleared_at=None, spells=before.spells + 1
+            )
+        came_again = len(seen.spells) > 0 and seen.bad_since == seen.spells[-1] and self._is_new_spell(site, key, seen)
+        return replace(
+            before, cause=cause, priority=priority, session=session,
+            spells=before.spells + 1 if came_again else before.spells,
+        )  # fmt: skip
+
+    def _is_new_spell(self, site: str, key: Key, seen: Watched) -> bool:
+        known = self._watched.get(site, {}).get(key)
+        return known is not None and known.is_open and known.bad_since is None and seen.bad_since is not None
+
+    def _owing(
+        self, changed: dict[tuple[str, Key], IncidentRow], around: Circumstances
+    ) -> dict[tuple[str, Key], str]:  # fmt: skip
+        """What people are still to be told, also of what did not change: a silence may have ended."""
+        found = {}
+        for place, row in {**self._rows, **changed}.items():
+            if row.cleared_at is None and (what := owed(row, self._rooms.subject_of(row), around)) is not None:
+                found[place] = what
+        return found
+
+    def _forget(self) -> None:
+        """Let go of what was cleared and cannot come back as the same."""
+        gone = [
+            place for place, row in self._rows.items()
+            if row.cleared_at is not None and place[1] not in self._watched.get(place[0], {})
+        ]  # fmt: skip
+        for place in gone:
+            del self._rows[place]

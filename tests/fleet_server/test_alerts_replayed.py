@@ -1,0 +1,271 @@
+"""Fleets as they befell somebody, played to the alerts: who is told of what, exactly.
+
+The clock stands still but where the replay turns it; reports are taken in as ingest does, notifications are read from
+the outbox's table, where they stand before anything is sent.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleet_server.domain.priorities import Priority
+from fleet_server.domain.routing import Match, Route, Step
+from fleet_server.sessions.desk import Wish
+from fleet_server.store import incidents, notifications
+from fleet_server.store.incidents import IncidentRow
+from fleet_server.store.notifications import Delivery, NotificationRow
+from tests.counterparts.centre_without_wires import CentreWithoutWires
+
+ROOMS = 60
+SITES = {"hub": "hub", **{f"r{nr:03}": "commune" for nr in range(ROOMS)}}
+EVERY_S = 5
+
+
+class Replay:
+    """Rooms that report every fifteen seconds, each in its own turn, with what has befallen them."""
+
+    def __init__(self, centre: CentreWithoutWires) -> None:
+        self.centre = centre
+        self.said: dict[str, dict[str, Any]] = {}
+        self.away: set[str] = set()
+
+    async def start(self) -> None:
+        await self.centre.start()
+        for site in SITES:
+            await self.centre.report(site)
+            await self.centre.set_up(site)
+        self.noc = await self.centre.directory.add_recipient("NOC", "vi")
+        await self.centre.directory.add_contact(self.noc.id, "email", "noc@example.vn", "tests")
+        await self.play(60)
+
+    async def play(self, seconds: int, what: Callable[[int], Awaitable[None]] | None = None) -> None:
+        """Time passes; `what` is asked every five seconds."""
+        for passed in range(0, seconds, EVERY_S):
+            if what is not None:
+                await what(passed)
+            self.centre.clock.pass_by(EVERY_S)
+            turn = int(self.centre.clock.passed_s) // EVERY_S % 3
+            for nr, site in enumerate(SITES):
+                if site not in self.away and nr % 3 == turn:
+                    await self.centre.report(site, **self.said.get(site, {}))
+            await self.time_judges()
+            for site in SITES:
+                self.centre.alerts._due[site] = 0.0
+            await self.centre.alerts.look()
+
+    async def time_judges(self) -> None:
+        """What the timers do: rooms whose verdict time alone has changed."""
+        now, fleet = self.centre.fleet.now(), self.centre.fleet
+        for entry in list(fleet.entries.values()):
+            if entry.judgement.changes_at <= now:
+                fleet.replace([fleet.judged(entry, entry.room)])
+
+    async def restart(self) -> None:
+        await self.centre.start()
+
+    def rows(self) -> list[IncidentRow]:
+        return self.centre.database.read_now(lambda db: incidents.newest(db, 10_000))
+
+    def told(self, *whats: str) -> list[NotificationRow]:
+        """Those that were not called back before they went out, as the outbox would send them at once."""
+        found = []
+        for row in sorted(self.rows(), key=lambda row: row.number):
+            found += self.centre.database.read_now(lambda db, row=row: notifications.of_incident(db, row.number))  # type: ignore[misc]
+        return [each for each in found if each.what in (whats or ("opened", "raised", "escalated"))]
+
+    def send_all(self) -> None:
+        """As if everything that is due had been delivered."""
+        now = self.centre.clock.now()
+
+        def write(db: Any) -> None:
+            for row in notifications.due(db, now):
+                notifications.save(db, NotificationRow(**{
+                    **{name: getattr(row, name) for name in row.__struct_fields__}, "state": Delivery.SENT,
+                    "ended_at": now,
+                }))  # fmt: skip
+
+        self.centre.database.write_now(write)
+
+
+@pytest.fixture
+def centre(tmp_path: Path) -> Iterator[CentreWithoutWires]:
+    made = CentreWithoutWires(tmp_path, SITES)
+    yield made
+    made.close()
+
+
+@asynccontextmanager
+async def replay(centre: CentreWithoutWires) -> AsyncIterator[Replay]:
+    made = Replay(centre)
+    await made.start()
+    assert made.rows() == [] or all(row.priority is Priority.DIGEST for row in made.rows()), "a quiet fleet"
+    yield made
+
+
+def test_a_blackout_is_one_message_within_a_minute(centre: CentreWithoutWires) -> None:
+    """Mains gone; what has no battery falls silent; then the line does, and the room with it."""
+
+    async def story() -> None:
+        async with replay(centre) as fleet:
+            fleet.said["r001"] = {"power_source": "battery", "battery_runtime": 900.0, "cpu": 5.0}
+            began = centre.clock.now()
+            await fleet.play(60)
+            (told,) = fleet.told()
+            assert (told.made_at - began).total_seconds() <= 60
+            (row,) = [row for row in fleet.rows() if row.site == "r001" and row.priority > Priority.DIGEST]
+            assert row.cause.key[0] == "power_lasts" and row.priority is Priority.INCIDENT
+            fleet.away.add("r001")
+            await centre.go_away("r001")
+            await fleet.play(600)
+            later = fleet.told()
+            assert len(later) <= 2, "away is another thing to know, and all there is"
+
+    asyncio.run(story())
+
+
+def test_the_hubs_outage_is_one_message_and_no_room_is_named(centre: CentreWithoutWires) -> None:
+    async def story() -> None:
+        async with replay(centre) as fleet:
+            fleet.away = {site for site in SITES if site != "hub"}
+            await fleet.play(300)
+            (told,) = fleet.told()
+            assert {row.site for row in fleet.rows() if row.priority > Priority.DIGEST} == {None}
+            fleet.away = set()
+            fleet.send_all()
+            await fleet.play(600)
+            assert [row for row in fleet.rows() if row.cleared_at is None and row.priority > Priority.DIGEST] == []
+            assert len(fleet.told()) == 1 and len(fleet.told("cleared")) == 1
+            assert told.incident == fleet.told("cleared")[0].incident
+
+    asyncio.run(story())
+
+
+def test_who_stays_away_after_an_outage_is_told_of_alone(centre: CentreWithoutWires) -> None:
+    async def story() -> None:
+        async with replay(centre) as fleet:
+            fleet.away = {site for site in SITES if site != "hub"}
+            await fleet.play(200)
+            fleet.away = {"r007"}
+            await fleet.play(120)
+            assert [row.site for row in fleet.rows() if row.priority > Priority.DIGEST] == ["r007", None]
+
+    asyncio.run(story())
+
+
+def test_a_flapping_line_is_one_message_that_says_so(centre: CentreWithoutWires) -> None:
+    async def flap(fleet: Replay, passed: int) -> None:
+        if passed % 140 == 0:
+            fleet.away ^= {"r003"}
+            if "r003" in fleet.away:
+                await centre.go_away("r003")
+
+    async def story() -> None:
+        async with replay(centre) as fleet:
+            await fleet.play(20 * 60, lambda passed: flap(fleet, passed))
+            fleet.send_all()
+            assert [each.what for each in fleet.told()] == ["opened"]
+            (row,) = [row for row in fleet.rows() if row.site == "r003" and row.priority > Priority.DIGEST]
+            assert row.spells >= 3, "it says how often"
+
+    asyncio.run(story())
+
+
+def test_a_restart_of_the_server_tells_nobody_anything(centre: CentreWithoutWires) -> None:
+    async def story() -> None:
+        async with replay(centre) as fleet:
+            fleet.said["r001"] = {"power_source": "battery", "battery_runtime": 900.0}
+            await fleet.play(90)
+            told = len(fleet.told())
+            assert told == 1
+            for _ in range(5):
+                centre.clock.pass_by(20)
+                await fleet.restart()
+                await fleet.play(120)
+            assert len(fleet.told("opened", "raised", "escalated", "cleared")) == told
+            assert len(fleet.rows()) == len({row.place for row in fleet.rows()}), "and nothing is opened twice"
+
+    asyncio.run(story())
+
+
+def test_the_same_dead_camera_is_a_line_of_a_digest_an_incident_or_an_alarm(centre: CentreWithoutWires) -> None:
+    async def story() -> None:
+        async with replay(centre) as fleet:
+            fleet.said["r002"] = {"frame": False}
+
+            def camera() -> IncidentRow:
+                (row,) = [row for row in fleet.rows() if row.site == "r002" and row.cause.key[0] == "picture_shows"]
+                return row
+
+            await fleet.play(60)
+            assert camera().priority is Priority.DIGEST and fleet.told() == []
+            session = await centre.plan(("hub", "r002"), in_min=125)
+            await fleet.play(60)
+            assert fleet.told() == []
+            await fleet.play(300)
+            assert camera().priority is Priority.INCIDENT and camera().session == session.id
+            of_camera = lambda: [each.what for each in fleet.told() if each.incident == camera().number]  # noqa: E731
+            assert of_camera() == ["opened"]
+            starts_at = centre.clock.now() + timedelta(minutes=9)
+            moved = Wish("Phiên", "periodic", "", starts_at, starts_at + timedelta(hours=1), session.sites)
+            await centre.sessions.change(session.id, moved, "tests")
+            await fleet.play(20)
+            assert camera().priority is Priority.ALARM and of_camera() == ["opened", "raised"]
+
+    asyncio.run(story())
+
+
+def test_what_is_silenced_or_put_off_is_told_when_that_is_over(centre: CentreWithoutWires) -> None:
+    async def story() -> None:
+        async with replay(centre) as fleet:
+            now = centre.clock.now()
+            await centre.directory.silence(Match(sites=("r001",)), now, now + timedelta(minutes=10), "bảo trì", "tests")
+            fleet.said["r001"] = {"power_source": "battery", "battery_runtime": 900.0}
+            await fleet.play(120)
+            await fleet.restart()
+            await fleet.play(120)
+            assert fleet.told() == [] and len(fleet.rows()) >= 1
+            await fleet.play(400)
+            assert [each.what for each in fleet.told()] == ["opened"]
+
+    asyncio.run(story())
+
+
+def test_an_acknowledgement_stops_the_escalation_and_a_clear_calls_the_rest_back(centre: CentreWithoutWires) -> None:
+    async def story() -> None:
+        async with replay(centre) as fleet:
+            boss = await centre.directory.add_recipient("Trưởng phòng", "vi")
+            await centre.directory.add_contact(boss.id, "email", "boss@example.vn", "tests")
+            steps = (Step(0, fleet.noc.id), Step(15, boss.id))
+            await centre.directory.set_routes([Route("", "all", Match(least=2), steps)], "tests")
+            fleet.said["r001"] = {"power_source": "battery", "battery_runtime": 900.0}
+            await fleet.play(60)
+            assert [(each.what, each.step, each.state) for each in fleet.told()] == [
+                ("opened", 0, Delivery.WAITING), ("escalated", 15, Delivery.WAITING)
+            ]  # fmt: skip
+            fleet.send_all()
+            del fleet.said["r001"]
+            await fleet.play(300)
+            states = [(each.what, each.state) for each in fleet.told()]
+            assert states == [("opened", Delivery.SENT), ("escalated", Delivery.CANCELLED)]
+            assert [each.recipient for each in fleet.told("cleared")] == [fleet.noc.id], (
+                "whoever heard of it, and no other"
+            )
+
+    asyncio.run(story())
+
+
+def test_a_storm_in_which_every_room_has_its_own_trouble_is_told_of_each_once(centre: CentreWithoutWires) -> None:
+    async def story() -> None:
+        async with replay(centre) as fleet:
+            for site in SITES:
+                fleet.said[site] = {"power_source": "battery", "battery_runtime": 900.0}
+            await fleet.play(120)
+            told = fleet.told()
+            assert len(told) == len(SITES) == len({each.incident for each in told})
+
+    asyncio.run(story())
