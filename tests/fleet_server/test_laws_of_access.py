@@ -24,10 +24,12 @@ test_line      -       all         all       all        all
 command        -       all         all       -          all
 survey         -       all         all       -          all
 provision      -       all         all       -          all
+handle         -       all         all       -          all
 enrol          -       all         all       -          all
 approve        -       -           all       -          all
 admit          -       -           all       -          all
 roll_out       -       -           fleet     -          fleet
+set_alerts     -       -           fleet     -          fleet
 check          -       -           fleet     fleet      fleet
 plan           -       -           -         fleet      fleet
 decide         -       -           -         fleet      fleet
