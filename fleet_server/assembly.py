@@ -18,6 +18,7 @@ from fleet_server.alerts.centre import CentreHealth
 from fleet_server.alerts.desk import IncidentDesk
 from fleet_server.alerts.digests import Digests
 from fleet_server.alerts.directory import Directory
+from fleet_server.alerts.heartbeat import Heartbeat
 from fleet_server.alerts.outbox import Outbox
 from fleet_server.alerts.rooms import Rooms
 from fleet_server.alerts.watch import AlertWatch
@@ -179,6 +180,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         server.recorder.run,
         server.alerts.run,
         server.outbox.run,
+        server.outbox.keep_channels,
+        Heartbeat(settings.heartbeat, lambda: server.outbox.is_at_work).run,
         Digests(database, alerts, clock, outbox.wake).run,
         lambda: tell_rooms(server, attention),
         lambda: _notice_sites(server),

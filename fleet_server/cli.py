@@ -24,6 +24,7 @@ _BY_MODULE = {
     **dict.fromkeys(("enrol", "broker", "authority", "keys", "signer"), "trust_cli"),
     **dict.fromkeys(("users", "audit"), "people_cli"),
     "minute": "minute_cli",
+    **dict.fromkeys(("zalo", "watch"), "alerts_cli"),
     **dict.fromkeys(("backup", "restore", "doctor"), "keeping_cli"),
 }
 """Loaded when they are asked for: what they need takes a second."""
@@ -85,6 +86,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     back.add_argument("--replace", action="store_true", help="also where something is there; it is kept beside")
     minute = commands.add_parser("minute", help="technical minutes").add_subparsers(dest="act", required=True)
     minute.add_parser("verify", help="whether a file is as it was sealed").add_argument("file", type=Path)
+    zalo = commands.add_parser("zalo", help="the Official Account").add_subparsers(dest="act", required=True)
+    zalo.add_parser("tokens", help="take a pair of tokens (JSON) from standard input")
+    watch = commands.add_parser("watch", help="on another machine: cry by e-mail when a server is silent")
+    watch.add_argument("url", help="of the server")
+    watch.add_argument("--to", required=True, help="an e-mail address")
+    watch.add_argument("--every", type=float, default=30.0, help="seconds between two looks (default: 30)")
+    watch.add_argument("--after", type=int, default=4, help="how many looks in vain (default: 4)")
     commands.add_parser("doctor", help="what is wrong, or will be, and what to do")
     given = parser.parse_args(arguments)
     os.umask(0o077)  # keys, codes and phone numbers are nobody else's

@@ -71,6 +71,8 @@ class Settings(Struct, frozen=True):
     office: Office = Office()
     gate_webhook: str | None = None
     """Told how each session stands, whenever that changes."""
+    heartbeat: str | None = None
+    """Asked once a minute while all is well, so that somebody elsewhere notices when we are silent."""
     renewal_spread_s: float = 21_600.0
     """Over which time rooms come for new certificates when the authority is replaced."""
     database_url: str | None = None
@@ -152,8 +154,10 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
     if not broker_tls and not is_loopback(broker_host or "127.0.0.1"):
         raise WrongSettings("settings.broker_needs_tls", host=broker_host)
     webhook = env.get("DIEMCAU_GATE_WEBHOOK") or None
-    if webhook and not webhook.startswith("https://") and not is_loopback(urlsplit(webhook).hostname or ""):
-        raise WrongSettings("settings.webhook_needs_https", address=webhook)
+    heartbeat = env.get("DIEMCAU_HEARTBEAT_URL") or None
+    for address in filter(None, (webhook, heartbeat)):
+        if not address.startswith("https://") and not is_loopback(urlsplit(address).hostname or ""):
+            raise WrongSettings("settings.webhook_needs_https", address=address)
     working = env.get("DIEMCAU_WORKING_HOURS", "07:00-17:00")
     if not _WORKING.fullmatch(working) or working[:5] >= working[6:]:
         raise WrongSettings("settings.wrong_hours", hours=working)
@@ -175,7 +179,7 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
         database_url=env.get("DIEMCAU_DATABASE_URL"), working_hours=working, timezone=zone,
         public_url=(env.get("DIEMCAU_PUBLIC_URL") or "").rstrip("/") or None,
         echo_host=env.get("DIEMCAU_ECHO_HOST", listen), echo_port=echo_port,
-        line_test_share=share, line_test_s=test_s, gate_webhook=webhook,
+        line_test_share=share, line_test_s=test_s, gate_webhook=webhook, heartbeat=heartbeat,
         office=Office(*(env.get(f"DIEMCAU_OFFICE{part}", "")[:120] for part in ("_ABOVE", "", "_SHORT", "_PLACE"))),
     )  # fmt: skip
 

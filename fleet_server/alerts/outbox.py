@@ -1,6 +1,7 @@
 """Sends what is to be sent: written down before, written down after, once more after a crash and no more."""
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Mapping, Sequence
@@ -33,10 +34,10 @@ log = logging.getLogger("diemcau.alerts")
 
 _EVERY_S = 5.0
 _CHECK_S = 30.0
+_KEEP_S = 30.0
+_AT_WORK_S = 180.0
 _TRIES = 4
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 120.0
-_AT_ONCE = 8
-"""Contacts that are written to at the same time."""
 TEST, DIGEST = "test", "digest"
 
 
@@ -52,8 +53,9 @@ class Outbox:
         self._own_url = own_url
         self._wake = asyncio.Event()
         self._wrote_s: dict[str, float] = {}
-        self._checked_s = float("-inf")
-        self._limit = asyncio.Semaphore(_AT_ONCE)
+        self._checked_s = self._looked_s = float("-inf")
+        self._turn = {name: asyncio.Lock() for name in channels}
+        """One message at a time by each channel: a crash leaves one in doubt, and no service is flooded."""
 
     def wake(self) -> None:
         """Something may be due."""
@@ -81,6 +83,7 @@ class Outbox:
 
     async def send_due(self) -> None:
         """Everything that is due now. Raises SQLAlchemyError; nothing is lost."""
+        self._looked_s = self._clock.monotonic()
         await self._look_at_channels()
         now, now_s = self._clock.now(), self._clock.monotonic()
         rows = await self._database.read(lambda db: notifications.due(db, now))
@@ -103,6 +106,11 @@ class Outbox:
                 due.append(self._send(theirs, about))
         await asyncio.gather(*due)
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it looked at what is due within the last minutes."""
+        return self._clock.monotonic() - self._looked_s < _AT_WORK_S
+
     def channel_states(self) -> dict[str, str]:
         """Each channel: `ready`, `not_configured`, or why it is down."""
         return {
@@ -121,7 +129,7 @@ class Outbox:
 
     async def _send(self, rows: Sequence[NotificationRow], about: Mapping[int, IncidentRow]) -> None:
         """All that one contact is to hear now, in one message."""
-        async with self._limit:
+        async with self._turn.get(rows[0].channel, contextlib.nullcontext()):
             recipient = self._directory.book.recipients.get(rows[0].recipient)
             contact = next((c for c in recipient.contacts if c.id == rows[0].contact), None) if recipient else None
             now = self._clock.now()
@@ -133,6 +141,8 @@ class Outbox:
                 channel = self._channels.get(contact.channel)
                 if channel is None:
                     raise Undelivered("there is no such channel", permanent=True)
+                if why := self._centre.why(contact.channel):
+                    raise Undelivered(why, permanent=False, whole_channel=True)
                 message = self._message(rows, about, recipient, contact)
                 reference = await channel.send(message, self._directory.address_of(contact))
             except Undelivered as error:
@@ -205,6 +215,21 @@ class Outbox:
             now = self._clock.now()
             await self._database.write(lambda db: recipients.tested(db, contact.id, outcome, now))
             await self._directory.load()
+
+    async def keep_channels(self) -> None:
+        """Once a minute, for ever: what channels need beside sending. What is lost is said at once."""
+        while True:
+            for name, channel in self._channels.items():
+                if not channel.is_configured:
+                    continue
+                try:
+                    await channel.keep()
+                except Undelivered as error:
+                    if error.whole_channel:
+                        self._centre.failed(name, error.why)
+                except (FleetError, SQLAlchemyError) as error:
+                    log.error("channel_not_kept channel=%s error=%s", name, type(error).__name__)
+            await asyncio.sleep(_KEEP_S)
 
     async def _look_at_channels(self) -> None:
         """Whether what was down works again; nothing would be sent by it that could show it."""

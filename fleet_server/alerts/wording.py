@@ -52,7 +52,7 @@ def message_of(told: Sequence[Told], words: Words, first: Callable[[int], bool])
     """One incident, or several in one message. `first`: whether nothing was said of an incident by this channel yet."""
     if len(told) == 1:
         return _of_one(told[0], words, first(told[0].row.number))
-    lines = [headline(each, words) for each in told]
+    lines = [words.t("numbered", line=headline(each, words), number=each.row.number) for each in told]
     subject = words.t("several", count=len(told))
     link = f"{words.own_url}/incidents"
     text = _cut([subject, *lines], link, words, MOST_DIGEST)

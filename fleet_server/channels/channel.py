@@ -76,6 +76,9 @@ class Channel(ABC):
     def is_configured(self) -> bool:
         """Whether anything can be sent at all."""
 
+    async def keep(self) -> None:
+        """What it needs beside sending, such as a token to be renewed; called twice a minute. Raises Undelivered."""
+
     async def check(self) -> None:
         """Whether it works, without writing to anybody. Raises Undelivered."""
 

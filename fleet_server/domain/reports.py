@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from statistics import median, quantiles
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -82,6 +83,19 @@ class WolfLine(Struct, frozen=True):
         return self.times >= _OFTEN and self.share >= _WOLF_SHARE
 
 
+class AlertLine(Struct, frozen=True):
+    """One week of alerts."""
+
+    week: date
+    """Its Monday."""
+    incidents: int
+    """That somebody was told of."""
+    messages: int
+    acknowledged: int
+    minutes_to_acknowledge: float | None
+    """The median."""
+
+
 class Report(Struct, frozen=True):
     """All of it, what is worst first."""
 
@@ -93,6 +107,7 @@ class Report(Struct, frozen=True):
     wolves: tuple[WolfLine, ...]
     unused: tuple[str, ...]
     """Rooms without a session in this time."""
+    alerts: tuple[AlertLine, ...] = ()
 
 
 class Used(Struct, frozen=True):
@@ -128,6 +143,31 @@ def report_of(
         tuple(sorted(wolves, key=lambda wolf: (not wolf.cries_wolf, -wolf.share, -wolf.times, wolf.check))),
         tuple(sorted(site for site in sites if not used.get(site, Used()).sessions)),
     )  # fmt: skip
+
+
+class Alerted(Struct, frozen=True):
+    """One incident that somebody was told of."""
+
+    opened_at: datetime
+    messages: int
+    acknowledged_at: datetime | None
+
+
+def alert_lines(alerted: Iterable[Alerted], zone: ZoneInfo) -> tuple[AlertLine, ...]:
+    """By week, as the province counts days."""
+    weeks: dict[date, list[Alerted]] = {}
+    for each in alerted:
+        day = each.opened_at.astimezone(zone).date()
+        weeks.setdefault(day - timedelta(days=day.weekday()), []).append(each)
+    found = []
+    for week, of_it in sorted(weeks.items()):
+        took = [
+            (each.acknowledged_at - each.opened_at).total_seconds() / 60
+            for each in of_it if each.acknowledged_at is not None
+        ]  # fmt: skip
+        messages = sum(each.messages for each in of_it)
+        found.append(AlertLine(week, len(of_it), messages, len(took), median(took) if took else None))
+    return tuple(found)
 
 
 def hours_in(trouble: Trouble, period: Period) -> float:

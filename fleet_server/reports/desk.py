@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from fleet_server.domain.reports import MOST_MONTHS, Period, Report, report_of
+from fleet_server.domain.reports import MOST_MONTHS, Period, Report, alert_lines, report_of
 from fleet_server.errors import Invalid
 from fleet_server.state.fleet import SiteEntry
 from fleet_server.store import history, report_counts
@@ -46,11 +47,14 @@ class ReportDesk:
             for (site, check), count in report_counts.waived_between(db, period.begins, period.ends).items():
                 waived[check] += count if site in entries else 0
             seen = Period(period.first, period.last, period.begins, max(until, period.begins))
-            return report_of(
+            told = report_of(
                 seen, tuple(entries), history.minutes_between(db, period.first, period.last),
                 history.troubles_between(db, period.begins, period.ends),
                 report_counts.used_between(db, period.begins, period.ends), waived, devices,
             )  # fmt: skip
+            alerted = report_counts.alerted_between(db, period.begins, period.ends)
+            theirs = [each for site, each in alerted if site is None or site in entries]
+            return replace(told, alerts=alert_lines(theirs, self._zone))
 
         return await self._database.read(read)
 

@@ -35,6 +35,11 @@ def tables_of(report: Report, names: Mapping[str, str], lang: Lang) -> list[Tabl
              for line in report.families),
         ),
         _table(lang, "wolves", ("check", "times", "short", "waived", "for_nothing", "note"), wolves),
+        _table(
+            lang, "alerts", ("week", "incidents", "messages", "acknowledged", "to_acknowledge"),
+            ((f"{line.week:%d/%m/%Y}", line.incidents, line.messages, _percent(line.acknowledged / line.incidents),
+              _short(line.minutes_to_acknowledge)) for line in report.alerts),
+        ),
         _table(lang, "unused", ("site",), ((names.get(site, site),) for site in report.unused)),
     ]  # fmt: skip
 

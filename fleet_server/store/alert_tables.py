@@ -99,6 +99,17 @@ routes = Table(
     Column("made_at", BigInteger, nullable=False),
 )  # fmt: skip
 
+zalo_tokens = Table(
+    "zalo_tokens", metadata,
+    Column("app", String(64), primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("began_at", BigInteger),
+    Column("stopped", String(200), nullable=False),
+    Column("mark", String(16), nullable=False),
+)  # fmt: skip
+
 notifications = Table(
     "notifications", metadata,
     Column("id", String(36), primary_key=True),

@@ -4,8 +4,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from fleet_server.domain.reports import Used
-from fleet_server.store.database import millis
+from fleet_server.domain.reports import Alerted, Used
+from fleet_server.store.alert_tables import incidents, notifications
+from fleet_server.store.database import millis, moment
 from fleet_server.store.session_tables import session_sites, sessions, setbacks, waivers
 
 
@@ -26,3 +27,23 @@ def waived_between(db: Connection, first: datetime, last: datetime) -> dict[tupl
     counted = select(waivers.c.site, waivers.c.check, func.count()).join(sessions, sessions.c.id == waivers.c.session)
     rows = db.execute(counted.where(began).group_by(waivers.c.site, waivers.c.check))
     return {(site, check): count for site, check, count in rows}
+
+
+def alerted_between(db: Connection, first: datetime, last: datetime) -> list[tuple[str | None, Alerted]]:
+    """Site and incident, of those that were opened in this time and that somebody was told of."""
+    sent = (
+        select(notifications.c.incident, func.count().label("messages"))
+        .where(notifications.c.state == "sent").group_by(notifications.c.incident).subquery()
+    )  # fmt: skip
+    opened = incidents.c.opened_at.between(millis(first), millis(last) - 1)
+    rows = db.execute(
+        select(incidents.c.site, incidents.c.opened_at, incidents.c.acknowledged_at, sent.c.messages)
+        .join(sent, sent.c.incident == incidents.c.number).where(opened)
+    )  # fmt: skip
+    return [
+        (row.site, Alerted(
+            moment(row.opened_at), row.messages,
+            moment(row.acknowledged_at) if row.acknowledged_at is not None else None,
+        ))
+        for row in rows
+    ]  # fmt: skip

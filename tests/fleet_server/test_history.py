@@ -223,7 +223,7 @@ def test_a_report_tells_what_the_recorder_wrote_and_can_be_taken_away(centre: Ce
     rows = list(csv.reader(io.StringIO(csv_of(by_name["sites"]).decode("utf-8-sig"))))
     assert rows[1][0] == "'=Phường", "no formula in whose name it may be"
     book = load_workbook(io.BytesIO(workbook_of(tables, "none")))
-    assert len(book.sheetnames) == 5 and book.worksheets[0]["B2"].value == one[1]
+    assert len(book.sheetnames) == 6 and book.worksheets[0]["B2"].value == one[1]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -159,6 +160,51 @@ def test_a_channel_that_is_down_hands_over_and_is_an_incident_itself(
     finally:
         listener.close()
         other.close()
+
+
+def test_somebody_elsewhere_hears_that_the_server_is_silent(
+    processes: Processes, mosquitto_port: int, tmp_path: Path, mail: MailServer
+) -> None:
+    """Both ways: the server's own heart beats outward, and a watcher on another machine asks."""
+    beats = threading.Semaphore(0)
+
+    class Heart(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(204)
+            self.end_headers()
+            beats.release()
+
+        def log_message(self, *_: object) -> None:
+            return None
+
+    listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Heart)
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    fleet = FleetUnderTest(processes, mosquitto_port, tmp_path / "server")
+    fleet.environment["DIEMCAU_HEARTBEAT_URL"] = f"http://127.0.0.1:{listener.server_address[1]}/beat"
+    try:
+        fleet.start()
+        assert beats.acquire(timeout=20), "no beat"
+        told = [
+            sys.executable,
+            "-m",
+            "fleet_server.cli",
+            "--folder",
+            str(tmp_path / "elsewhere"),
+            "watch",
+            fleet.address,
+        ]
+        environment = {"DIEMCAU_SMTP": f"smtp://127.0.0.1:{mail.port}", "DIEMCAU_SMTP_FROM": "watch@tinh.vn"}
+        processes.start("watch", [*told, "--to", "noc@tinh.vn", "--every", "0.3", "--after", "3"], environment)
+        fleet.kill()
+        wait_for(lambda: mail.to("noc@tinh.vn"), 20, "nobody cried")
+        assert "không trả lời" in mail.to("noc@tinh.vn")[0]["Subject"]
+        fleet.start()
+        wait_for(lambda: len(mail.to("noc@tinh.vn")) == 2, 20, "nobody said that it is back")
+        assert "trả lời lại" in mail.to("noc@tinh.vn")[1]["Subject"]
+    finally:
+        fleet.close()
+        listener.shutdown()
+        listener.server_close()
 
 
 def test_whoever_withdraws_is_erased_and_never_written_to_again(fleet: FleetUnderTest, mail: MailServer) -> None:

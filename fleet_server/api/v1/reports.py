@@ -20,7 +20,7 @@ from fleet_server.texts import Lang, translate
 router = APIRouter(tags=["reports"])
 
 Month = Annotated[str, Query(max_length=10, description="A month; nothing: this one", examples=["2026-11"])]
-TableName = Literal["sites", "causes", "families", "wolves", "unused"]
+TableName = Literal["sites", "causes", "families", "wolves", "alerts", "unused"]
 
 
 class SiteLineOut(BaseModel):
@@ -56,6 +56,16 @@ class WolfLineOut(BaseModel):
     cries_wolf: bool
 
 
+class AlertLineOut(BaseModel):
+    """One week of alerts."""
+
+    week: date = Field(description="Its Monday")
+    incidents: int
+    messages: int
+    acknowledged: int
+    minutes_to_acknowledge: float | None = Field(description="The median")
+
+
 class ReportOut(BaseModel):
     """About the sites that one sees."""
 
@@ -65,6 +75,7 @@ class ReportOut(BaseModel):
     causes: list[TroubleLineOut] = Field(description="Of what made rooms not ready, the most hours first")
     families: list[TroubleLineOut]
     wolves: list[WolfLineOut]
+    alerts: list[AlertLineOut]
     unused: list[str] = Field(description="Sites without a session")
 
 
@@ -88,6 +99,13 @@ async def report(server: TheServer, first: Month = "", last: Month = "") -> Repo
                 check=wolf.check, times=wolf.times, short=wolf.short, waived=wolf.waived, cries_wolf=wolf.cries_wolf
             )
             for wolf in found.wolves
+        ],
+        alerts=[
+            AlertLineOut(
+                week=line.week, incidents=line.incidents, messages=line.messages, acknowledged=line.acknowledged,
+                minutes_to_acknowledge=line.minutes_to_acknowledge,
+            )
+            for line in found.alerts
         ],
         unused=list(found.unused),
     )  # fmt: skip

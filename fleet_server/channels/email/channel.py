@@ -1,126 +1,38 @@
-"""E-mail over SMTP (RFC 5321), encrypted, with one thread for each incident (RFC 5322, References)."""
+"""E-mail: on from the first day, and never less than the last resort."""
 
 import asyncio
-import re
-import smtplib
-import ssl
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, formataddr, make_msgid
-from pathlib import Path
-from urllib.parse import urlsplit
 
-from fleet_server.channels.channel import Channel, Message, Resources, Undelivered
-from fleet_server.errors import WrongSettings
-from wire.identity import is_loopback
-
-_ADDRESS = re.compile(r"[^\s@<>\"',;:()\\\[\]]{1,64}@[A-Za-z0-9.-]{1,190}")
-_WITHIN_S = 20.0
-_PORTS = {"smtp": 587, "smtps": 465}
-_NOT_NOW = range(400, 500)
-"""Replies of this class ask to try again (RFC 5321, section 4.2.1)."""
+from fleet_server.channels.channel import Channel, Message, Resources
+from fleet_server.channels.email.mailer import ADDRESS, Mailer
 
 
 class Email(Channel):
-    """DIEMCAU_SMTP=smtp://user@host:587 (STARTTLS) or smtps://user@host:465; the password is in a file."""
+    """The address is one mailbox."""
 
     NAME = "email"
     MOST_CHARACTERS = 20_000
 
     def __init__(self, given: Resources) -> None:
         super().__init__(given)
-        env = given.environment
-        found = urlsplit(env.get("DIEMCAU_SMTP", ""))
-        try:
-            self._host, self._port = found.hostname or "", found.port or _PORTS.get(found.scheme, 587)
-            file = env.get("DIEMCAU_SMTP_PASSWORD_FILE")
-            self._password = Path(file).read_text(encoding="utf-8").strip() if file else ""
-        except (ValueError, OSError) as error:
-            raise WrongSettings("settings.wrong_smtp", detail=str(error)[:120]) from error
-        if found.scheme not in ("", *_PORTS) or found.password:
-            raise WrongSettings("settings.wrong_smtp", detail=f"{found.scheme}://{found.hostname or ''}")
-        self._by_tls, self._user = found.scheme == "smtps", found.username or ""
-        self._sender = env.get("DIEMCAU_SMTP_FROM", f"diemcau@{self._host or 'localhost'}")
-        self._ca = env.get("DIEMCAU_SMTP_CA") or None
-        if self._host and not _ADDRESS.fullmatch(self._sender):
-            raise WrongSettings("settings.wrong_smtp", detail=self._sender[:80])
+        self._mailer = Mailer(given.environment)
 
     @classmethod
     def takes(cls, address: str) -> bool:
         """One address, and nothing that could be a header."""
-        return _ADDRESS.fullmatch(address) is not None and address.isprintable()
+        return ADDRESS.fullmatch(address) is not None and address.isprintable()
 
     @property
     def is_configured(self) -> bool:
         """Whether a server is named."""
-        return bool(self._host)
-
-    async def send(self, message: Message, address: str) -> str:
-        """One message to one address."""
-        if not self.is_configured:
-            raise Undelivered("no SMTP server is configured", permanent=True, whole_channel=True)
-        letter = self._letter(message, address)
-        await asyncio.to_thread(self._hand_over, letter, address)
-        return str(letter["Message-ID"])
+        return self._mailer.is_configured
 
     async def check(self) -> None:
         """Talk to the server, and prove who we are."""
-        await asyncio.to_thread(self._hand_over, None, "")
+        await asyncio.to_thread(self._mailer.send, None, "", self.given.clock.now())
 
-    def _letter(self, message: Message, address: str) -> EmailMessage:
-        letter = EmailMessage(policy=SMTP.clone(max_line_length=900))
-        domain = self._sender.partition("@")[2]
-        letter["Subject"] = " ".join(message.subject.split())[:180]
-        letter["From"] = formataddr(("DiemCau", self._sender))
-        letter["To"] = address
-        letter["Date"] = format_datetime(self.given.clock.now())
-        # The first message of a thread is called after it; what follows refers to that name.
-        root = f"<{message.thread}@{domain}>"
-        letter["Message-ID"] = root if message.first else make_msgid(domain=domain)
-        if not message.first:
-            letter["In-Reply-To"] = letter["References"] = root
-        letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday note comes back
-        if message.urgent:
-            letter["Importance"] = "high"
-        letter["Content-Language"] = message.lang
-        letter.set_content(message.text)
-        letter.add_alternative(message.html, subtype="html")
-        return letter
-
-    def _hand_over(self, letter: EmailMessage | None, address: str) -> None:
-        secure = ssl.create_default_context(cafile=self._ca)
-        try:
-            if self._by_tls:
-                talk: smtplib.SMTP = smtplib.SMTP_SSL(self._host, self._port, timeout=_WITHIN_S, context=secure)
-            else:
-                talk = smtplib.SMTP(self._host, self._port, timeout=_WITHIN_S)
-            with talk:
-                if not self._by_tls:
-                    self._encrypt(talk, secure)
-                if self._user:
-                    talk.login(self._user, self._password)
-                if letter is not None:
-                    talk.send_message(letter, self._sender, [address])
-        except smtplib.SMTPRecipientsRefused as error:
-            code = next(iter(error.recipients.values()))[0]
-            raise Undelivered(f"the address is refused ({code})", permanent=code not in _NOT_NOW) from error
-        except smtplib.SMTPAuthenticationError as error:
-            raise Undelivered("user or password is refused", permanent=True, whole_channel=True) from error
-        except smtplib.SMTPResponseException as error:
-            raise Undelivered(
-                f"the server says {error.smtp_code}", permanent=error.smtp_code not in _NOT_NOW
-            ) from error  # fmt: skip
-        except (OSError, smtplib.SMTPException) as error:
-            raise Undelivered(f"{self._host}: {type(error).__name__}", permanent=False, whole_channel=True) from error
-
-    def _encrypt(self, talk: smtplib.SMTP, secure: ssl.SSLContext) -> None:
-        """STARTTLS (RFC 3207); in the open only on this machine itself."""
-        talk.ehlo()
-        if talk.has_extn("starttls"):
-            talk.starttls(context=secure)
-            talk.ehlo()
-        elif not is_loopback(self._host):
-            raise Undelivered("the server does not encrypt", permanent=True, whole_channel=True)
+    async def send(self, message: Message, address: str) -> str:
+        """One message to one address."""
+        return await asyncio.to_thread(self._mailer.send, message, address, self.given.clock.now())
 
 
 CHANNEL = Email

@@ -79,6 +79,12 @@ def upgrade() -> None:
         _string("name", 120), _words("match"), _words("steps"), _string("by", 120), _number("made_at"),
     )  # fmt: skip
     op.create_table(
+        "zalo_tokens",
+        sa.Column("app", sa.String(64), primary_key=True),
+        _words("sealed"), _number("generation"), _number("at"), _number("began_at", null=True),
+        _string("stopped", 200), _string("mark", 16),
+    )  # fmt: skip
+    op.create_table(
         "notifications",
         sa.Column("id", sa.String(36), primary_key=True),
         _number("incident", null=True), _string("what", 16), _number("step"), _string("recipient", 36),

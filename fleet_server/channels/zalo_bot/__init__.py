@@ -1,0 +1,1 @@
+"""A bot on Zalo, for provinces without a paid account."""

@@ -1,0 +1,1 @@
+"""A person on Zalo who has written to the account within seven days."""
