@@ -16,7 +16,7 @@ from fleet_server.alerts.rooms import Rooms
 from fleet_server.domain.causes import Cause
 from fleet_server.domain.history import Hours
 from fleet_server.domain.incidents import REMEMBERS_S, Happening, Timing, Turn, Watched, turn_of
-from fleet_server.domain.priorities import priority_of
+from fleet_server.domain.priorities import Priority, priority_of
 from fleet_server.domain.routing import Subject
 from fleet_server.domain.setbacks import Key
 from fleet_server.live.stream import Change, Stream
@@ -28,6 +28,8 @@ from wire.times import Clock
 log = logging.getLogger("diemcau.alerts")
 
 _EVERY_S = 1.0
+_MOST_AT_ONCE = 800
+"""Rooms of one round: in a storm of a whole country others must be able to write too."""
 CENTRE = ""
 """Stands where a site would, for what is wrong at the centre or with the whole fleet."""
 
@@ -65,7 +67,7 @@ class AlertWatch:
         failing, looked_s = False, float("-inf")
         async for change in self._stream.read(None, _EVERY_S):
             self.noticed(change)
-            if self._clock.monotonic() - looked_s < _EVERY_S and (change is None or change.kind != "report"):
+            if self._clock.monotonic() - looked_s < _EVERY_S:
                 continue
             try:
                 await self.look()
@@ -89,7 +91,7 @@ class AlertWatch:
         if not self._rooms.is_blind:
             self._rooms.look(now)
             self._due.update(dict.fromkeys(self._rooms.take_moved(), 0.0))
-            for site in [site for site, due in self._due.items() if due <= at]:
+            for site in [site for site, due in self._due.items() if due <= at][:_MOST_AT_ONCE]:
                 turns[site] = self._turn(site, at)
         await self._write(turns, now)
 
@@ -103,8 +105,8 @@ class AlertWatch:
         after = change(row)
 
         def write(db: Connection) -> None:
-            incidents.save(db, after)
-            incidents.add_step(db, number, step)
+            incidents.save(db, [after])
+            incidents.add_steps(db, [(number, step)])
             if after.acknowledged_at is not None or after.snoozed_until is not None:
                 notifications.cancel(db, number, TELLS, step.at, later_steps=after.snoozed_until is None)
 
@@ -149,35 +151,39 @@ class AlertWatch:
                     told[site, key] = [str(what) for what in happened.get(key, [])]
         owing = self._owing(changed, around)
 
+        planned = {
+            place: told_of(row, what, self._rooms.subject_of(row), around)
+            for place, what in owing.items() if (row := changed.get(place) or self._rows[place])
+        }  # fmt: skip
+
         def write(db: Connection) -> dict[tuple[str, Key], IncidentRow]:
             number = incidents.next_number(db)
-            done = {}
-            for place, row in changed.items():
+            done, steps, new = {}, [], []
+            for place in changed.keys() | planned.keys():
+                row = changed.get(place) or self._rows[place]
                 if row.number == 0:
                     row, number = replace(row, number=number), number + 1
-                    incidents.add(db, row)
-                for what in told.get(place, ()):
-                    incidents.add_step(db, row.number, IncidentStep(now, what))
+                steps += [(row.number, IncidentStep(now, what)) for what in told.get(place, ())]
                 if "cleared" in told.get(place, ()):
                     notifications.cancel(db, row.number, TELLS, now)
-                    notifications.add(db, cleared_for(row, notifications.of_incident(db, row.number), now))
+                    new += cleared_for(row, notifications.of_incident(db, row.number), now)
                 if "reopened" in told.get(place, ()):
                     notifications.cancel(db, row.number, ("cleared",), now)
+                if place in planned:
+                    new += [replace(each, incident=row.number) for each in planned[place]]
+                    steps.append((row.number, IncidentStep(now, "told", note=str(len(planned[place])))))
+                    row = replace(row, told=int(row.priority))
                 done[place] = row
-            for place, what in owing.items():
-                row = done.get(place) or self._rows[place]
-                told_now = told_of(row, what, self._rooms.subject_of(row), around)
-                notifications.add(db, told_now)
-                done[place] = replace(row, told=int(row.priority))
-                incidents.add_step(db, row.number, IncidentStep(now, "told", note=str(len(told_now))))
-            for row in done.values():
-                incidents.save(db, row)
+            incidents.save(db, done.values())
+            incidents.add_steps(db, steps)
+            notifications.add(db, new)
             return done
 
         if changed or owing:
             self._rows.update(await self._database.write(write))
         for site, turn in turns.items():
             self._watched[site] = dict(turn.watched)
+            self._due.pop(site, None)  # to the end: whoever waits longest is looked at first
             self._due[site] = turn.changes_at
         for place in changed:
             self._stream.publish("alerts", place[0] or None)
@@ -218,7 +224,9 @@ class AlertWatch:
         """What people are still to be told, also of what did not change: a silence may have ended."""
         found = {}
         for place, row in {**self._rows, **changed}.items():
-            if row.cleared_at is None and (what := owed(row, self._rooms.subject_of(row), around)) is not None:
+            if row.cleared_at is not None or row.told >= row.priority or row.priority < Priority.INCIDENT:
+                continue
+            if (what := owed(row, self._rooms.subject_of(row), around)) is not None:
                 found[place] = what
         return found
 

@@ -34,11 +34,11 @@ class Subject(Struct, frozen=True):
 class Match(Struct, frozen=True, forbid_unknown_fields=True):
     """Which subjects; what is empty matches all."""
 
-    sites: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
-    checks: tuple[str, ...] = ()
-    roles: tuple[str, ...] = ()
-    families: tuple[str, ...] = ()
+    sites: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    checks: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    families: frozenset[str] = frozenset()
     least: int = 1
     """Of the priority."""
     hours: Literal["always", "work", "off"] = "always"

@@ -1,12 +1,12 @@
 """Queries about incidents."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select
 
 from fleet_server.domain.causes import Cause
 from fleet_server.domain.findings import Outcome
@@ -14,6 +14,7 @@ from fleet_server.domain.priorities import Priority
 from fleet_server.domain.setbacks import Key
 from fleet_server.store.alert_tables import incident_steps, incidents
 from fleet_server.store.database import millis, moment
+from fleet_server.store.upsert import upsert
 
 _TIMES = ("opened_at", "cleared_at", "acknowledged_at", "snoozed_until")
 
@@ -59,24 +60,27 @@ def next_number(db: Connection) -> int:
     return (db.execute(select(func.max(incidents.c.number))).scalar() or 0) + 1
 
 
-def add(db: Connection, row: IncidentRow) -> None:
-    """A new one."""
-    db.execute(insert(incidents).values(_values(row)))
+def save(db: Connection, rows: Iterable[IncidentRow]) -> None:
+    """New ones, and those that are otherwise now."""
+    if values := [_values(row) for row in rows]:
+        upsert(db, incidents, ["number"], values)
 
 
-def save(db: Connection, row: IncidentRow) -> None:
-    """It is otherwise now."""
-    db.execute(update(incidents).where(incidents.c.number == row.number).values(_values(row)))
-
-
-def add_step(db: Connection, number: int, step: IncidentStep) -> None:
-    """Another line of its story."""
-    last = db.execute(select(func.max(incident_steps.c.nr)).where(incident_steps.c.incident == number)).scalar()
-    db.execute(
-        insert(incident_steps).values(
-            incident=number, nr=(last or 0) + 1, at=millis(step.at), what=step.what, by=step.by, note=step.note
-        )
-    )  # fmt: skip
+def add_steps(db: Connection, steps: Sequence[tuple[int, IncidentStep]]) -> None:
+    """More lines of their stories, by number."""
+    if not steps:
+        return
+    about = incident_steps.c.incident.in_({number for number, _ in steps})
+    newest = select(incident_steps.c.incident, func.max(incident_steps.c.nr)).where(about)
+    last: dict[int, int] = dict(db.execute(newest.group_by(incident_steps.c.incident)).all())
+    values = []
+    for number, step in steps:
+        last[number] = last.get(number, 0) + 1
+        values.append({
+            "incident": number, "nr": last[number], "at": millis(step.at), "what": step.what, "by": step.by,
+            "note": step.note,
+        })  # fmt: skip
+    db.execute(insert(incident_steps), values)
 
 
 def steps_of(db: Connection, number: int) -> list[IncidentStep]:

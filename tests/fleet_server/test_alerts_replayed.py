@@ -223,7 +223,9 @@ def test_what_is_silenced_or_put_off_is_told_when_that_is_over(centre: CentreWit
     async def story() -> None:
         async with replay(centre) as fleet:
             now = centre.clock.now()
-            await centre.directory.silence(Match(sites=("r001",)), now, now + timedelta(minutes=10), "bảo trì", "tests")
+            await centre.directory.silence(
+                Match(sites=frozenset({"r001"})), now, now + timedelta(minutes=10), "bảo trì", "tests"
+            )
             fleet.said["r001"] = {"power_source": "battery", "battery_runtime": 900.0}
             await fleet.play(120)
             await fleet.restart()

@@ -41,7 +41,7 @@ def fill(fleet: FleetUnderTest) -> list[str]:
             way = Contact(contact, id, 1, "email", box.seal(f"contact:{contact}", address), "r…", now, "tests")
             recipients.add_recipient(db, Recipient(id, address, None, "vi", now, (way,)))  # type: ignore[arg-type]
             row = IncidentRow(nr, None, cause, Priority.ALARM, None, now, told=3)
-            incidents.add(db, row)  # type: ignore[arg-type]
+            incidents.save(db, [row])  # type: ignore[arg-type]
             due = notifications.new(nr, "opened", 0, id, contact, "email", now, now, now + timedelta(hours=1))
             notifications.add(db, [due])  # type: ignore[arg-type]
 

@@ -39,7 +39,8 @@ class MatchIO(BaseModel):
     def match(self) -> Match:
         """As the domain has it."""
         return Match(
-            tuple(self.sites), tuple(self.kinds), tuple(self.checks), tuple(self.roles), tuple(self.families),
+            frozenset(self.sites), frozenset(self.kinds), frozenset(self.checks), frozenset(self.roles),
+            frozenset(self.families),
             int(Priority[self.least.upper()]), self.hours,
         )  # fmt: skip
 
@@ -297,6 +298,6 @@ def _silence(found: Silence) -> SilenceOut:
 def _match(found: Match) -> MatchIO:
     level: Any = Priority(found.least).name.lower()
     return MatchIO(
-        sites=list(found.sites), kinds=list(found.kinds), checks=list(found.checks), roles=list(found.roles),
-        families=list(found.families), least=level, hours=found.hours,
+        sites=sorted(found.sites), kinds=sorted(found.kinds), checks=sorted(found.checks), roles=sorted(found.roles),
+        families=sorted(found.families), least=level, hours=found.hours,
     )  # fmt: skip

@@ -130,7 +130,8 @@ def _match(form: Form) -> Match:
     site, check, least = one(form, "site", 64), one(form, "check", 64), one(form, "least", 10) or "digest"
     if least not in _LEVELS:
         raise Invalid("form.unreadable")
-    return Match((site,) if site else (), checks=(check,) if check else (), least=int(Priority[least.upper()]))
+    sites, checks = (frozenset([word] if word else []) for word in (site, check))
+    return Match(sites, checks=checks, least=int(Priority[least.upper()]))
 
 
 def _times(server: Server, form: Form) -> tuple[Any, Any]:
