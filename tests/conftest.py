@@ -20,6 +20,16 @@ settings.register_profile("here", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("here")
 
 
+_LONGEST_FIRST = ("road", "trust", "install", "api", "kill", "demo", "pages")
+"""Folders whose files take minutes; a file is one worker's, so the last one begun decides when all end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    rank = {name: nr for nr, name in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.parent.name, len(rank)))
+
+
 def need(found: object, what: str) -> None:
     """A counterpart that is missing fails where everything must be there, and skips elsewhere."""
     if not found:

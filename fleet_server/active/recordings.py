@@ -30,7 +30,7 @@ from wire.times import Clock
 
 log = logging.getLogger("diemcau.active")
 
-_EVERY_S = 15.0
+_EVERY_S = 5.0
 
 
 class RecordingDesk:

@@ -69,7 +69,7 @@ def save(db: Connection, row: NotificationRow) -> None:
 def due(db: Connection, now: datetime, most: int = 2_000) -> list[NotificationRow]:
     """What waits and is due, in the order in which it was made."""
     ready = (notifications.c.state == str(Delivery.WAITING)) & (notifications.c.due_at <= millis(now))
-    order = (notifications.c.made_at, notifications.c.id)
+    order = (notifications.c.made_at, notifications.c.step, notifications.c.id)
     return _all(db.execute(select(notifications).where(ready).order_by(*order).limit(most)))
 
 
@@ -101,7 +101,7 @@ def cancel(db: Connection, incident: int, whats: Collection[str], at: datetime, 
 def of_incident(db: Connection, incident: int) -> list[NotificationRow]:
     """All about one, the first made first."""
     of_it = notifications.c.incident == incident
-    order = (notifications.c.made_at, notifications.c.id)
+    order = (notifications.c.made_at, notifications.c.step, notifications.c.id)
     return _all(db.execute(select(notifications).where(of_it).order_by(*order)))
 
 
