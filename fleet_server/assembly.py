@@ -19,6 +19,7 @@ from fleet_server.alerts.desk import IncidentDesk
 from fleet_server.alerts.digests import Digests
 from fleet_server.alerts.directory import Directory
 from fleet_server.alerts.heartbeat import Heartbeat
+from fleet_server.alerts.links import LinkDesk
 from fleet_server.alerts.outbox import Outbox
 from fleet_server.alerts.rooms import Rooms
 from fleet_server.alerts.watch import AlertWatch
@@ -113,6 +114,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     ways = {name: kind(resources) for name, kind in channels().items()}
     outbox = Outbox(database, stream, clock, zone, directory, rooms, centre, ways, settings.own_url)
     alerts = AlertWatch(database, stream, clock, hours, directory, rooms, centre, outbox.wake)
+    incidents = IncidentDesk(database, alerts, clock)
     audit = AuditDesk(database, clock)
     secrets = SecretDesk(database, fleet, stream, clock, box, lambda: identities.sealing_keys)
     await secrets.load()
@@ -140,8 +142,9 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         recorder,
         directory,
         alerts,
-        IncidentDesk(database, alerts, clock),
+        incidents,
         outbox,
+        LinkDesk(database, incidents, clock),
         ReportDesk(database, clock, zone),
         SeriesDesk(database, sessions, clock, zone),
         RehearsalDesk(database, gates, clock),

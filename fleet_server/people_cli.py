@@ -12,9 +12,10 @@ from fleet_server.config import Settings
 from fleet_server.domain.access import Role
 from fleet_server.errors import Conflict
 from fleet_server.people.audit import lines_of
-from fleet_server.people.proofs import hash_of, new_key, password_hash
+from fleet_server.people.proofs import password_hash
 from fleet_server.people.users import link_of, new_invitation, new_user
 from fleet_server.signing.keys import write_secret
+from fleet_server.signing.one_time import hash_of, new_key
 from fleet_server.store import audit as audit_store
 from fleet_server.store import people
 from fleet_server.store.database import Database

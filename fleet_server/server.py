@@ -6,6 +6,7 @@ from fleet_server.active.desk import ActiveDesk
 from fleet_server.active.recordings import RecordingDesk
 from fleet_server.alerts.desk import IncidentDesk
 from fleet_server.alerts.directory import Directory
+from fleet_server.alerts.links import LinkDesk
 from fleet_server.alerts.outbox import Outbox
 from fleet_server.alerts.watch import AlertWatch
 from fleet_server.broker.refusals import Refusals
@@ -63,6 +64,7 @@ class Server(Struct, frozen=True):
     alerts: AlertWatch
     incidents: IncidentDesk
     outbox: Outbox
+    links: LinkDesk
     reports: ReportDesk
     series: SeriesDesk
     rehearsals: RehearsalDesk

@@ -14,7 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.alerts.centre import CentreHealth
 from fleet_server.alerts.directory import Directory
-from fleet_server.alerts.planner import instead_of
+from fleet_server.alerts.links import link_for
+from fleet_server.alerts.planner import TELLS, instead_of
 from fleet_server.alerts.rooms import Rooms
 from fleet_server.alerts.wording import Told, Words, digest_of, message_of, test_message
 from fleet_server.channels.channel import Channel, Message, Undelivered
@@ -143,7 +144,7 @@ class Outbox:
                     raise Undelivered("there is no such channel", permanent=True)
                 if why := self._centre.why(contact.channel):
                     raise Undelivered(why, permanent=False, whole_channel=True)
-                message = self._message(rows, about, recipient, contact)
+                message = self._message(rows, about, recipient, await self._link(rows, recipient))
                 reference = await channel.send(message, self._directory.address_of(contact))
             except Undelivered as error:
                 await self._failed(rows, recipient, contact, error)
@@ -163,7 +164,7 @@ class Outbox:
                 await self._tested(rows, contact, "sent")
 
     def _message(
-        self, rows: Sequence[NotificationRow], about: Mapping[int, IncidentRow], recipient: Recipient, contact: Contact
+        self, rows: Sequence[NotificationRow], about: Mapping[int, IncidentRow], recipient: Recipient, link: str
     ) -> Message:
         lang: Lang = "en" if recipient.lang == "en" else "vi"
         words = Words(lang, self._zone, self._clock.now(), self._own_url)
@@ -177,7 +178,15 @@ class Outbox:
             for row in rows if row.incident is not None and row.incident in about
         }  # fmt: skip
         opening = {row.incident for row in rows if row.what == "opened"}
-        return message_of(list(told.values()), words, lambda number: number in opening)
+        return message_of(list(told.values()), words, lambda number: number in opening, link)
+
+    async def _link(self, rows: Sequence[NotificationRow], recipient: Recipient) -> str:
+        """By which one incident can be acknowledged; empty for several, and for what is over."""
+        numbers = {row.incident for row in rows}
+        (number, *others) = numbers
+        if number is None or others or any(row.what not in TELLS for row in rows):
+            return ""
+        return await link_for(self._database, self._clock, self._own_url, number, recipient.name)
 
     def _told(self, row: IncidentRow, what: str) -> Told:
         return Told(row, self._rooms.name_of(row.site), self._rooms.session_of(row.session), what)

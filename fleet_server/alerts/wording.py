@@ -48,10 +48,13 @@ class Words(Struct, frozen=True):
         return clock(self.lang, moment, self.now.astimezone(self.zone).date(), self.zone)
 
 
-def message_of(told: Sequence[Told], words: Words, first: Callable[[int], bool]) -> Message:
-    """One incident, or several in one message. `first`: whether nothing was said of an incident by this channel yet."""
+def message_of(told: Sequence[Told], words: Words, first: Callable[[int], bool], link: str = "") -> Message:
+    """One incident, or several in one message.
+
+    `first`: whether nothing was said of an incident by this channel yet; `link`: by which one can be acknowledged.
+    """
     if len(told) == 1:
-        return _of_one(told[0], words, first(told[0].row.number))
+        return _of_one(told[0], words, first(told[0].row.number), link)
     lines = [words.t("numbered", line=headline(each, words), number=each.row.number) for each in told]
     subject = words.t("several", count=len(told))
     link = f"{words.own_url}/incidents"
@@ -101,9 +104,9 @@ def title_of(row: IncidentRow, lang: Lang) -> str:
     return translate(lang, "session.offline") if check == OFFLINE else translate(lang, f"checks.{check}.title")
 
 
-def _of_one(told: Told, words: Words, first: bool) -> Message:
+def _of_one(told: Told, words: Words, first: bool, link: str) -> Message:
     row = told.row
-    head, link = headline(told, words), f"{words.own_url}/incidents/{row.number}"
+    head, link = headline(told, words), link or f"{words.own_url}/incidents/{row.number}"
     advice = "" if told.what == "cleared" else _what(row, words)[1]
     number = words.t("number", number=row.number)
     subject = words.t(f"subject_{'cleared' if told.what == 'cleared' else row.priority.name.lower()}", line=head)

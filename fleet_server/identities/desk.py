@@ -17,9 +17,10 @@ from fleet_server.config import Settings
 from fleet_server.domain.identities import CERTIFICATE_LIVES, RENEW_AFTER, Boots
 from fleet_server.errors import Conflict, FleetError, Invalid, NotFound
 from fleet_server.identities.doors import Doors
-from fleet_server.identities.enrolments import NewCode, hash_of, hash_of_code, new_code
+from fleet_server.identities.enrolments import NewCode, hash_of_code, new_code
 from fleet_server.link import FleetLink
 from fleet_server.live.stream import Stream
+from fleet_server.signing.one_time import hash_of, new_key
 from fleet_server.state.fleet import Fleet, keep
 from fleet_server.store import identities
 from fleet_server.store.database import Database
@@ -100,7 +101,7 @@ class IdentityDesk:
         Raises NotFound for a code that is wrong, was used or has run out, and Invalid for a bad request.
         """
         key = requested_key(claim.request)
-        token = secrets.token_urlsafe(32)
+        token = new_key()
         values = {
             "request": claim.request, "sealing_key": claim.sealing_key, "machine": claim.machine,
             "fingerprint": fingerprint_of(key), "token_hash": hash_of(token), "claimed_from": origin,

@@ -4,7 +4,6 @@ Plain functions on the database, so that the command line can hand out codes bes
 """
 
 import base64
-import hashlib
 import secrets
 
 from msgspec import Struct
@@ -12,6 +11,7 @@ from sqlalchemy import Connection
 
 from fleet_server.domain.identities import CODE_LIVES
 from fleet_server.errors import NotFound
+from fleet_server.signing.one_time import hash_of
 from fleet_server.store import identities, sites
 from fleet_server.store.identities import EnrolmentRow
 from wire.ids import uuid7
@@ -38,11 +38,6 @@ def new_code(db: Connection, site: str, by: str, clock: Clock) -> NewCode:
     row = EnrolmentRow(uuid7(), site, hash_of_code(code), by, now, now + CODE_LIVES)
     identities.add_enrolment(db, row)
     return NewCode(code, row)
-
-
-def hash_of(secret: str) -> str:
-    """SHA-256 of a code or token as it is kept: all of them are random and long, so that no slow hash is needed."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def hash_of_code(code: str) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.domain.access import HARMLESS, Person, Role
 from fleet_server.errors import NotFound
-from fleet_server.people import proofs
+from fleet_server.signing import one_time
 from fleet_server.store import people
 from fleet_server.store.database import Database
 from fleet_server.store.people import KeyKind, KeyRow, UserRow
@@ -62,7 +62,7 @@ class Known:
 
     def live(self, key: str, kind: KeyKind) -> tuple[KeyRow, UserRow] | None:
         """Whose key of this kind it is; None for nobody's any more."""
-        row = self._keys.get(proofs.hash_of(key)) if key else None
+        row = self._keys.get(one_time.hash_of(key)) if key else None
         if row is None or row.kind is not kind or row.expires_at <= self._clock.now():
             return None
         user = self.users.get(row.user)
@@ -104,8 +104,8 @@ class Known:
         self, user: str, kind: KeyKind, lives: timedelta, label: str = "", reads_only: bool = False
     ) -> tuple[KeyRow, str]:
         """A new key and how it is kept."""
-        key, now = proofs.new_key(), self._clock.now()
-        row = KeyRow(proofs.hash_of(key), uuid7(), user, kind, label, now, now, now + lives, reads_only)
+        key, now = one_time.new_key(), self._clock.now()
+        row = KeyRow(one_time.hash_of(key), uuid7(), user, kind, label, now, now, now + lives, reads_only)
         await self.add_key(row)
         return row, key
 
@@ -117,7 +117,7 @@ class Known:
 
     async def drop_key(self, key: str) -> None:
         """The key is worth nothing any more."""
-        row = self._keys.pop(proofs.hash_of(key), None)
+        row = self._keys.pop(one_time.hash_of(key), None)
         self._changes += 1
         if row is not None:
             await self._database.write(lambda db: people.drop_key(db, row.id, row.user))
@@ -125,7 +125,7 @@ class Known:
 
     async def end_keys(self, user: str, kinds: tuple[KeyKind, ...], but: str = "") -> None:
         """End all of a user's keys of these kinds, but one."""
-        kept = proofs.hash_of(but) if but else ""
+        kept = one_time.hash_of(but) if but else ""
         await self._database.write(lambda db: people.drop_keys(db, user, kinds, kept))
         await self.load()
 

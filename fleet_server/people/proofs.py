@@ -1,6 +1,5 @@
 """How people prove who they are: passwords by argon2id (RFC 9106), one-time codes by TOTP (RFC 6238)."""
 
-import hashlib
 import secrets
 
 import pyotp
@@ -54,13 +53,3 @@ def totp_step(secret: str, code: str, now: float) -> int | None:
         if secrets.compare_digest(totp.at(step * _STEP_S).encode(), given.encode()):
             return step
     return None
-
-
-def new_key() -> str:
-    """256 bits for a cookie, a token or a link."""
-    return secrets.token_urlsafe(32)
-
-
-def hash_of(key: str) -> str:
-    """As keys are kept."""
-    return hashlib.sha256(key.encode()).hexdigest()

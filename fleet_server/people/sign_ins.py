@@ -15,6 +15,7 @@ from fleet_server.people.audit import AuditDesk
 from fleet_server.people.known import Known, idle_of
 from fleet_server.people.provider import Vouched
 from fleet_server.people.users import check_scope, new_user
+from fleet_server.signing import one_time
 from fleet_server.signing.secret_box import SecretBox
 from fleet_server.store import people
 from fleet_server.store.database import Database
@@ -109,7 +110,7 @@ class SignInDesk:
         found = self._known.live(invitation, KeyKind.INVITATION)
         if found is None:
             raise NotFound("people.no_invitation")
-        user, hashed = found[1], proofs.hash_of(invitation)
+        user, hashed = found[1], one_time.hash_of(invitation)
         async with self._hashing:
             kept = await asyncio.to_thread(proofs.password_hash, password, user.login)
         now = self._clock.now()

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from fleet_server.domain.access import Role
 from fleet_server.errors import Invalid
-from fleet_server.people.proofs import hash_of, new_key
+from fleet_server.signing.one_time import hash_of, new_key
 from fleet_server.store import people
 from fleet_server.store.people import KeyKind, KeyRow, UserRow
 from wire.ids import uuid7

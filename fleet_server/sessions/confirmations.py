@@ -1,14 +1,13 @@
 """What people in the rooms confirm: that they are on duty, and what only they can see."""
 
-import secrets
 from datetime import timedelta
-from hashlib import sha256
 
 from fleet_server.domain.checks.room_prepared import ITEMS
 from fleet_server.domain.readiness import Known
 from fleet_server.domain.sessions import Session
 from fleet_server.errors import Invalid, NotFound
 from fleet_server.live.stream import Stream
+from fleet_server.signing.one_time import hash_of, new_code, new_key
 from fleet_server.state.fleet import Fleet
 from fleet_server.store import confirmations
 from fleet_server.store.confirmations import Duty, Invitation, Tick
@@ -87,9 +86,9 @@ class ConfirmationDesk:
             raise NotFound("sites.not_found", site=site)
         if not name.strip():
             raise Invalid("duty.no_name")
-        code, now = secrets.token_urlsafe(24), self._clock.now()
+        code, now = new_code(), self._clock.now()
         row = Invitation(
-            _hash(code), session.id, site, name.strip(), phone.strip(), by, now, session.ends_at + _LINK_OUTLASTS
+            hash_of(code), session.id, site, name.strip(), phone.strip(), by, now, session.ends_at + _LINK_OUTLASTS
         )
         await self._database.write(lambda db: confirmations.add_invitation(db, row))
         self._stream.publish("session", site, id=session.id)
@@ -97,13 +96,13 @@ class ConfirmationDesk:
 
     async def find(self, code: str) -> Invitation | None:
         """The link with this code, whether it can be opened or not."""
-        return await self._database.read(lambda db: confirmations.find_invitation(db, _hash(code)))
+        return await self._database.read(lambda db: confirmations.find_invitation(db, hash_of(code)))
 
     async def open(self, code: str) -> str:
         """The key for the browser that opens a link first. Raises NotFound for everybody else."""
-        key, now = secrets.token_urlsafe(32), self._clock.now()
+        key, now = new_key(), self._clock.now()
         found = await self._database.write(
-            lambda db: confirmations.open_invitation(db, _hash(code), _hash(key), now)
+            lambda db: confirmations.open_invitation(db, hash_of(code), hash_of(key), now)
         )  # fmt: skip
         if found is None:
             raise NotFound("duty.no_link")
@@ -112,7 +111,7 @@ class ConfirmationDesk:
 
     async def whose(self, key: str) -> Invitation | None:
         """Whose key this is, while it is good."""
-        now, hashed = self._clock.now(), _hash(key)
+        now, hashed = self._clock.now(), hash_of(key)
         return await self._database.read(lambda db: confirmations.invitation_of_key(db, hashed, now)) if key else None
 
     async def invited(self, session: str) -> list[Invitation]:
@@ -123,8 +122,3 @@ class ConfirmationDesk:
 def room_link(own_url: str, code: str) -> str:
     """The link; its code stands behind the `#`, where no log and no preview of a messenger sees it."""
     return f"{own_url}/room#{code}"
-
-
-def _hash(secret: str) -> str:
-    """Codes and keys are random and long: no slow hash is needed."""
-    return sha256(secret.encode()).hexdigest()

@@ -99,6 +99,16 @@ routes = Table(
     Column("made_at", BigInteger, nullable=False),
 )  # fmt: skip
 
+ack_links = Table(
+    "ack_links", metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("incident", BigInteger, nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used", Boolean, nullable=False),
+    Index("ack_links_by_end", "expires_at"),
+)  # fmt: skip
+
 zalo_tokens = Table(
     "zalo_tokens", metadata,
     Column("app", String(64), primary_key=True),

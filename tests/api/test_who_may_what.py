@@ -163,6 +163,8 @@ POST   /incidents/{number}                                   -TO-A-o
 GET    /alerts                                               --O-A--
 GET    /parts/alerts                                         --O-A--
 POST   /alerts                                               --O-A--
+GET    /told                                                 open
+POST   /told                                                 open
 GET    /room                                                 open
 POST   /room/open                                            open
 GET    /room/part                                            open

@@ -17,8 +17,8 @@ from fleet_server.domain.access import Role
 from fleet_server.errors import FleetError
 from fleet_server.people.desk import PeopleDesk
 from fleet_server.people.known import Known
-from fleet_server.people.proofs import hash_of
 from fleet_server.people.users import new_user
+from fleet_server.signing.one_time import hash_of
 from fleet_server.store.database import Database
 from fleet_server.store.people import KeyKind, add_user
 from tests.counterparts.fleet import PASSWORD

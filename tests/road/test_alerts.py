@@ -80,19 +80,29 @@ def test_a_room_without_mains_is_written_to_the_noc_and_seen_to(
     text = text_of(letter)
     head, *rest = text.splitlines()
     assert head.startswith("Phường Hàm Rồng: ") and "điện" in head.lower(), text
-    assert len(text) <= 500 and f"{fleet.address}/incidents/" in rest[-1]
+    assert len(text) <= 500 and rest[-1].startswith(f"{fleet.address}/told#")
     assert letter["Message-ID"].startswith("<incident.") and letter["References"] is None
     assert letter["Auto-Submitted"] == "auto-generated" and letter.get_body(("html",)) is not None
     (found,) = fleet.client.get("/incidents").json()["items"][:1]
     assert found["site"] == "38-1" and found["check"] == "power_lasts" and found["priority"] == "incident"
     wait_for(lambda: story(fleet, found["number"])["told"][0]["state"] == "sent", 10)
+    code = rest[-1].partition("#")[2]
+    with WebBrowser(fleet.address) as anybody:
+        for _ in range(3):  # a messenger that shows previews
+            assert anybody.visit("/told").status_code == 200
+        assert "Phường Hàm Rồng" in anybody.submit("/told", code=code).text
+        assert story(fleet, found["number"])["incident"]["acknowledged_at"] is None, "looking changes nothing"
+        assert anybody.submit("/told", code=code, act="acknowledge").status_code == 200
+        assert anybody.submit("/told", code=code, act="acknowledge").status_code == 404, "once"
+        assert anybody.submit("/told", code="x" * 32).status_code == 404
+        assert anybody.visit(f"/incidents/{found['number']}").status_code == 303, "and nothing else"
+    assert story(fleet, found["number"])["incident"]["acknowledged_by"] == "NOC"
     with WebBrowser(fleet.address) as browser:
         browser.sign_in("tests")
         assert "Phường Hàm Rồng" in browser.visit("/incidents").text
-        browser.submit(f"/incidents/{found['number']}", act="acknowledge", note="Đã gọi điện lực")
+        browser.submit(f"/incidents/{found['number']}", act="note", note="Đã gọi điện lực")
         page = browser.visit(f"/incidents/{found['number']}").text
-    assert "tests nhận xử lý. Đã gọi điện lực" in page and "đã gửi" in page
-    assert story(fleet, found["number"])["incident"]["acknowledged_by"] == "tests"
+    assert "tests: Đã gọi điện lực" in page and "NOC nhận xử lý" in page and "đã gửi" in page
 
 
 def recipient_named(fleet: FleetUnderTest, name: str) -> dict[str, Any]:

@@ -79,6 +79,13 @@ def upgrade() -> None:
         _string("name", 120), _words("match"), _words("steps"), _string("by", 120), _number("made_at"),
     )  # fmt: skip
     op.create_table(
+        "ack_links",
+        sa.Column("hash", sa.String(64), primary_key=True),
+        _number("incident"), _string("name", 120), _number("expires_at"),
+        sa.Column("used", sa.Boolean(), nullable=False),
+    )  # fmt: skip
+    op.create_index("ack_links_by_end", "ack_links", ["expires_at"])
+    op.create_table(
         "zalo_tokens",
         sa.Column("app", sa.String(64), primary_key=True),
         _words("sealed"), _number("generation"), _number("at"), _number("began_at", null=True),

@@ -1,0 +1,1 @@
+"""What a message's link leads to."""
