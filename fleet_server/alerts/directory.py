@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec.structs import replace
 from sqlalchemy.exc import IntegrityError
 
+from fleet_server.alerts.templates import checked
 from fleet_server.channels.registry import channels
 from fleet_server.domain.routing import MOST_ROUTES, MOST_STEPS, Match, Route, Silence
 from fleet_server.errors import Conflict, Invalid, NotFound
@@ -152,4 +153,11 @@ class Directory:
         now = self._clock.now()
         if not await self._database.write(lambda db: recipients.end_silence(db, id, now)):
             raise NotFound("alerts.no_silence", silence=id)
+        await self.load()
+
+    async def set_text(self, lang: str, key: str, text: str, by: str) -> None:
+        """The province's own words in messages; none: ours again. Raises Invalid for what could not be sent."""
+        wanted = checked(lang, key, text) if text.strip() else ""
+        now = self._clock.now()
+        await self._database.write(lambda db: recipients.set_text(db, lang, key, wanted, by, now))
         await self.load()

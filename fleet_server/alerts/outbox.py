@@ -167,7 +167,7 @@ class Outbox:
         self, rows: Sequence[NotificationRow], about: Mapping[int, IncidentRow], recipient: Recipient, link: str
     ) -> Message:
         lang: Lang = "en" if recipient.lang == "en" else "vi"
-        words = Words(lang, self._zone, self._clock.now(), self._own_url)
+        words = Words(lang, self._zone, self._clock.now(), self._own_url, self._directory.book.texts)
         if all(row.what == TEST for row in rows):
             return test_message(words, recipient.name)
         if all(row.what == DIGEST for row in rows):

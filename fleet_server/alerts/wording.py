@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from fleet_server.alerts.templates import Own
 from fleet_server.channels.channel import Message
 from fleet_server.domain.priorities import Priority
 from fleet_server.domain.sessions import Session
@@ -38,9 +39,13 @@ class Words(Struct, frozen=True):
     zone: ZoneInfo
     now: datetime
     own_url: str
+    own: Own = {}
+    """The province's own words."""
 
     def t(self, key: str, **params: Any) -> str:
-        """A text of the alerts."""
+        """A text of the alerts, in the province's words where it has its own."""
+        if (text := self.own.get((self.lang, key))) is not None:
+            return text.format(**params)
         return translate(self.lang, f"alerts.{key}", **params)
 
     def at(self, moment: datetime) -> str:

@@ -109,6 +109,15 @@ ack_links = Table(
     Index("ack_links_by_end", "expires_at"),
 )  # fmt: skip
 
+alert_texts = Table(
+    "alert_texts", metadata,
+    Column("lang", String(2), primary_key=True),
+    Column("key", String(40), primary_key=True),
+    Column("text", String(500), nullable=False),
+    Column("by", String(120), nullable=False),
+    Column("at", BigInteger, nullable=False),
+)  # fmt: skip
+
 zalo_tokens = Table(
     "zalo_tokens", metadata,
     Column("app", String(64), primary_key=True),

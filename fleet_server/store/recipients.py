@@ -1,6 +1,6 @@
 """Queries about who is told: recipients, their contacts, who is on duty, the routes and the silences."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select, update
 
 from fleet_server.domain.routing import Match, Route, Silence, Step
-from fleet_server.store.alert_tables import contacts, recipients, routes, shifts, silences
+from fleet_server.store.alert_tables import alert_texts, contacts, recipients, routes, shifts, silences
 from fleet_server.store.database import millis, moment
 
 
@@ -61,6 +61,8 @@ class Book(Struct, frozen=True):
     shifts: tuple[Shift, ...]
     routes: tuple[Route, ...]
     silences: tuple[Silence, ...]
+    texts: Mapping[tuple[str, str], str] = {}
+    """Language and key -> the province's own words in messages."""
 
     def on_duty(self, rota: str, now: datetime) -> list[str]:
         """Recipients whose shift it is; a swap is a later shift that stands above the one below it."""
@@ -102,7 +104,15 @@ def book(db: Connection, now: datetime) -> Book:
             for row in db.execute(select(routes).order_by(routes.c.made_at))
         ),
         tuple(silence for row in db.execute(standing) if not _is_over(silence := _silence(row._mapping), now)),
+        {(row.lang, row.key): row.text for row in db.execute(select(alert_texts))},
     )  # fmt: skip
+
+
+def set_text(db: Connection, lang: str, key: str, text: str, by: str, at: datetime) -> None:
+    """The province's own words; none: ours stand again."""
+    db.execute(delete(alert_texts).where((alert_texts.c.lang == lang) & (alert_texts.c.key == key)))
+    if text:
+        db.execute(insert(alert_texts).values(lang=lang, key=key, text=text, by=by, at=millis(at)))
 
 
 def add_recipient(db: Connection, recipient: Recipient) -> None:

@@ -92,6 +92,8 @@ POST   /api/v1/incidents/{number}/notes                      -TO-A-o
 POST   /api/v1/incidents/{number}/assignment                 -TO-A-o
 POST   /api/v1/incidents/{number}/snooze                     -TO-A-o
 GET    /api/v1/alerts                                        --O-A--
+GET    /api/v1/alerts/texts                                  --O-A--
+PUT    /api/v1/alerts/texts/{lang}/{key}                     --O-A--
 POST   /api/v1/alerts/recipients                             --O-A--
 DELETE /api/v1/alerts/recipients/{id}                        --O-A--
 POST   /api/v1/alerts/recipients/{id}/contacts               --O-A--

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from fleet_server.alerts.templates import CHANGEABLE, MOST, standing, tried
 from fleet_server.api.access import ThePerson, needs
 from fleet_server.api.context import TheServer
 from fleet_server.api.language import Language
@@ -52,8 +53,10 @@ async def change(request: Request, server: TheServer, person: ThePerson, lang: L
 
 
 def _values(server: Server) -> dict[str, Any]:
+    sentences = {key: standing(server.directory.book.texts, "vi", key) for key in CHANGEABLE}
     return {
         "book": server.directory.book, "channels": server.outbox.channel_states(), "levels": _LEVELS,
+        "templates": [(key, words, tried(words, key)) for key, words in sentences.items()],
         "level_name": {int(priority): priority.name.lower() for priority in Priority},
         "begins": local_field(server, 0), "ends": local_field(server, 12 * 60),
     }  # fmt: skip
@@ -119,10 +122,16 @@ async def _end_silence(server: Server, form: Form, by: str) -> None:
     await server.directory.end_silence(one(form, "id", 36))
 
 
+async def _set_text(server: Server, form: Form, by: str) -> None:
+    lang = one(form, "lang", 2) or "vi"
+    await server.directory.set_text(lang, one(form, "key", 40), one(form, "text", MOST), by)
+
+
 _ACTS: dict[str, Callable[[Server, Form, str], Awaitable[None]]] = {
     "add_recipient": _add_recipient, "remove_recipient": _remove_recipient, "add_contact": _add_contact,
     "withdraw": _withdraw, "test": _test, "add_shift": _add_shift, "remove_shift": _remove_shift,
     "add_route": _add_route, "remove_route": _remove_route, "silence": _silence, "end_silence": _end_silence,
+    "set_text": _set_text,
 }  # fmt: skip
 
 

@@ -79,6 +79,12 @@ def upgrade() -> None:
         _string("name", 120), _words("match"), _words("steps"), _string("by", 120), _number("made_at"),
     )  # fmt: skip
     op.create_table(
+        "alert_texts",
+        sa.Column("lang", sa.String(2), primary_key=True),
+        sa.Column("key", sa.String(40), primary_key=True),
+        _string("text", 500), _string("by", 120), _number("at"),
+    )  # fmt: skip
+    op.create_table(
         "ack_links",
         sa.Column("hash", sa.String(64), primary_key=True),
         _number("incident"), _string("name", 120), _number("expires_at"),
