@@ -19,6 +19,7 @@ from fleet_server.alerts.planner import TELLS, instead_of
 from fleet_server.alerts.rooms import Rooms
 from fleet_server.alerts.wording import Told, Words, digest_of, message_of, test_message
 from fleet_server.channels.channel import Channel, Message, Undelivered
+from fleet_server.domain.findings import Outcome
 from fleet_server.domain.priorities import Priority
 from fleet_server.domain.routing import COALESCED_S
 from fleet_server.errors import FleetError
@@ -172,6 +173,7 @@ class Outbox:
             return test_message(words, recipient.name)
         if all(row.what == DIGEST for row in rows):
             small = [row for row in about.values() if row.priority is Priority.DIGEST and row.cleared_at is None]
+            small.sort(key=lambda row: (row.cause.outcome is Outcome.WARN, not row.cause.counts, row.opened_at))
             return digest_of([self._told(row, "opened") for row in small], words)
         told = {
             row.incident: self._told(about[row.incident], row.what)

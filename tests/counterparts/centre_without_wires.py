@@ -65,7 +65,7 @@ class CentreWithoutWires:
     def __init__(self, folder: Path, sites: dict[str, str]) -> None:
         """`sites`: id -> kind."""
         self.clock = TurnedClock()
-        self._url, self._keys = f"sqlite:///{folder / 'fleet.db'}", folder / "keys"
+        self._url, self.keys = f"sqlite:///{folder / 'fleet.db'}", folder / "keys"
         rows = [SiteRow(id, "", f"Xã {id}", kind, None, 19.8, 105.7, 30.0, 30.0) for id, kind in sites.items()]
         self.database = Database(self._url)
         self.database.write_now(lambda db: replace_sites(db, rows))
@@ -85,11 +85,11 @@ class CentreWithoutWires:
             Attention(self.fleet), lambda: None, 0.0,
         )  # fmt: skip
         self.connected = True
-        self.directory = Directory(self.database, self.stream, self.clock, SecretBox(self._keys))
+        self.directory = Directory(self.database, self.stream, self.clock, SecretBox(self.keys))
         await self.directory.load()
-        rooms, self.health = Rooms(self.fleet, self.sessions, self.gates), CentreHealth(lambda: self.connected)
+        self.rooms, self.health = Rooms(self.fleet, self.sessions, self.gates), CentreHealth(lambda: self.connected)
         self.alerts = AlertWatch(
-            self.database, self.stream, self.clock, HOURS, self.directory, rooms, self.health, lambda: None
+            self.database, self.stream, self.clock, HOURS, self.directory, self.rooms, self.health, lambda: None
         )
         await self.alerts.load()
         self.stages = StageDesk(self.database, self.sessions, self.gates, self.stream, self.clock, self._nothing_acts)

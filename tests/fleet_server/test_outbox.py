@@ -1,0 +1,143 @@
+"""The outbox with real counterparts and a turned clock: Zalo away for hours, a flood, the morning's digest."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from fleet_server.alerts.digests import Digests
+from fleet_server.alerts.outbox import Outbox
+from fleet_server.channels.channel import Resources
+from fleet_server.channels.registry import channels
+from fleet_server.signing.process import signer_of
+from fleet_server.signing.secret_box import SecretBox
+from fleet_server.zalo import store
+from fleet_server.zalo.store import Pair, Tokens
+from tests.counterparts.centre_without_wires import HOURS, CentreWithoutWires
+from tests.counterparts.mail_server import MailServer, text_of
+from tests.counterparts.zalo_server import APP, SECRET, ZaloServer
+
+GROUP, NOC = "f414c8f76fa586fbdfb4", "noc@tinh.vn"
+SITES = {f"r{nr:02}": "commune" for nr in range(40)}
+
+
+class Rig:
+    """A centre whose alerts go out by Zalo and by e-mail."""
+
+    def __init__(self, centre: CentreWithoutWires, zalo: ZaloServer, mail: MailServer, folder: Path) -> None:
+        self.centre, self.zalo, self.mail, self.folder = centre, zalo, mail, folder
+        self.ill: set[str] = set()
+
+    async def start(self, *ways: tuple[str, str]) -> None:
+        centre, secret = self.centre, self.folder / "secret"
+        await centre.start()
+        secret.write_text(SECRET)
+        env = {
+            "DIEMCAU_SMTP": f"smtp://127.0.0.1:{self.mail.port}", "DIEMCAU_SMTP_FROM": "diemcau@tinh.vn",
+            "DIEMCAU_ZALO_APP": APP, "DIEMCAU_ZALO_SECRET_FILE": str(secret), "DIEMCAU_ZALO_OAUTH": self.zalo.address,
+            "DIEMCAU_ZALO_OPENAPI": self.zalo.address,
+        }  # fmt: skip
+        box = SecretBox(centre.keys)
+        given = Resources(env, centre.clock, centre.database, box, signer_of(self.folder, None), "https://diemcau.vn")
+        pair = box.seal(f"zalo:{APP}", store.packed(Pair(self.zalo.access, self.zalo.refresh)))
+        centre.database.write_now(lambda db: store.put(db, Tokens(APP, pair, 1, centre.clock.now())))
+        self.outbox = Outbox(
+            centre.database, centre.stream, centre.clock, HOURS.zone, centre.directory, centre.rooms, centre.health,
+            {name: kind(given) for name, kind in channels().items()}, "https://diemcau.vn",
+        )  # fmt: skip
+        for site in SITES:
+            await centre.report(site)
+            await centre.set_up(site)
+        noc = await centre.directory.add_recipient("NOC", "vi")
+        for channel, address in ways:
+            await centre.directory.add_contact(noc.id, channel, address, "tests")
+        await self.play(60)
+
+    async def play(self, seconds: int, step_s: int = 10) -> None:
+        """Time passes, rooms report, alerts are made and sent."""
+        for _ in range(0, seconds, step_s):
+            self.centre.clock.pass_by(step_s)
+            for site in SITES:
+                more = {"power_source": "battery", "battery_runtime": 600.0} if site in self.ill else {}
+                await self.centre.report(site, **more)
+                self.centre.alerts._due[site] = 0.0
+            await self.centre.alerts.look()
+            await self.outbox.send_due()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    centre, zalo, mail = CentreWithoutWires(tmp_path, SITES), ZaloServer(), MailServer()
+    mail.start()
+    yield Rig(centre, zalo, mail, tmp_path)
+    mail.stop()
+    zalo.close()
+    centre.close()
+    assert zalo.violations == []
+
+
+def test_while_zalo_is_away_e_mail_takes_over_and_nothing_floods_when_it_is_back(rig: Rig) -> None:
+    async def story() -> None:
+        await rig.start(("zalo_group", GROUP), ("email", NOC))
+        rig.zalo.down = True
+        for nr in range(6):
+            told = len(rig.mail.to(NOC))
+            rig.ill.add(f"r{nr:02}")
+            await rig.play(120)
+            assert len(rig.mail.to(NOC)) > told, "e-mail takes over within two minutes"
+            rig.centre.clock.pass_by(3_000)
+            for site in SITES:
+                await rig.centre.report(site)
+        assert rig.zalo.sent_to(GROUP) == []
+        rig.zalo.down = False
+        await rig.play(120)
+        assert len(rig.zalo.sent_to(GROUP)) <= 1, "what e-mail has told is not told again"
+        assert rig.outbox.channel_states()["zalo_group"] == "ready"
+        before = len(rig.zalo.sent_to(GROUP))
+        rig.ill.add("r20")
+        await rig.play(120)
+        assert len(rig.zalo.sent_to(GROUP)) == before + 1 and "Xã r20" in rig.zalo.sent_to(GROUP)[-1]
+
+    asyncio.run(story())
+
+
+def test_forty_rooms_at_once_are_two_messages_and_no_line_is_cut(rig: Rig) -> None:
+    async def story() -> None:
+        await rig.start(("zalo_group", GROUP), ("email", NOC))
+        rig.ill = set(SITES)
+        await rig.play(180)
+        told = rig.zalo.sent_to(GROUP)
+        assert 1 <= len(told) <= 2 and all(len(text) <= 1_500 for text in told)
+        assert "40 sự cố" in told[0] and "dòng khác" in told[0] and told[0].splitlines()[-1].startswith("https://")
+        assert rig.mail.to(NOC) == [], "the next channel is for when the first does not work"
+
+    asyncio.run(story())
+
+
+def test_the_digest_comes_once_a_working_day(rig: Rig) -> None:
+    async def story() -> None:
+        await rig.start(("email", NOC))
+        centre = rig.centre
+        digests = Digests(centre.database, centre.alerts, centre.clock, lambda: None)
+        centre.clock.set((datetime(2026, 11, 26, 0, 29, tzinfo=UTC) - centre.clock.now()).total_seconds())
+        for site in SITES:
+            await centre.report(site, **({"frame": False} if site == "r05" else {}))
+            centre.alerts._due[site] = 0.0
+        await centre.alerts.look()
+        for _ in range(8):
+            centre.clock.pass_by(60)
+            await centre.report("r05", frame=False)
+            centre.alerts._due["r05"] = 0.0
+            await centre.alerts.look()
+            await digests.look()
+            await rig.outbox.send_due()
+        letters = [letter for letter in rig.mail.to(NOC) if "không gấp" in letter["Subject"]]
+        assert len(letters) == 1 and "Xã r05" in text_of(letters[0])
+        centre.clock.set((datetime(2026, 11, 28, 0, 31, tzinfo=UTC) - centre.clock.now()).total_seconds())
+        await digests.look()
+        await rig.outbox.send_due()
+        assert len([each for each in rig.mail.to(NOC) if "không gấp" in each["Subject"]]) == 1, "a Saturday"
+
+    asyncio.run(story())
