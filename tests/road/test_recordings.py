@@ -68,11 +68,11 @@ def test_that_a_recording_stopped_is_known_to_the_operator_within_ten_seconds(
 
 @pytest.fixture
 def over(processes: Processes, mosquitto_port: int, tmp_path: Path) -> tuple[FleetUnderTest, Session]:
-    """A server, not yet started, whose session ended a minute ago."""
+    """A server, not yet started, whose session ended five minutes ago."""
     fleet = FleetUnderTest(processes, mosquitto_port, tmp_path / "server")
     now = datetime.now(UTC).replace(microsecond=0)
     session = Session(
-        uuid7(), "Tiếp công dân", "periodic", "", now - timedelta(hours=1), now - timedelta(minutes=1),
+        uuid7(), "Tiếp công dân", "periodic", "", now - timedelta(hours=1), now - timedelta(minutes=5),
         (SITE, "38-2"), now - timedelta(days=1),
     )  # fmt: skip
     database = Database(f"sqlite:///{fleet.folder / 'fleet.db'}")
