@@ -10,7 +10,7 @@ from fleet_server.domain.outages import members
 from fleet_server.domain.priorities import Stake, stake_of
 from fleet_server.domain.readiness import Verdict
 from fleet_server.domain.routing import Subject
-from fleet_server.domain.sessions import Session
+from fleet_server.domain.sessions import LIVE_BEFORE, Session
 from fleet_server.domain.setbacks import OFFLINE, Key
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.gates import GateDesk
@@ -97,6 +97,11 @@ class Rooms:
         """Of a room; its id where it is closed."""
         entry = self._fleet.entries.get(site) if site is not None else None
         return entry.site.name if entry is not None else site or ""
+
+    def is_within(self, session: str | None, at: datetime) -> bool:
+        """Whether that was since the session at stake has been live."""
+        found = self.session_of(session)
+        return found is not None and at >= found.starts_at - LIVE_BEFORE
 
     def session_of(self, id: str | None) -> Session | None:
         """A session that is at stake, while it is not over."""

@@ -23,6 +23,7 @@ from fleet_server.live.stream import Change, Stream
 from fleet_server.store import incidents, notifications
 from fleet_server.store.database import Database
 from fleet_server.store.incidents import IncidentRow, IncidentStep
+from fleet_server.store.notifications import NotificationRow
 from wire.times import Clock
 
 log = logging.getLogger("diemcau.alerts")
@@ -151,10 +152,7 @@ class AlertWatch:
                     told[site, key] = [str(what) for what in happened.get(key, [])]
         owing = self._owing(changed, around)
 
-        planned = {
-            place: told_of(row, what, self._rooms.subject_of(row), around)
-            for place, what in owing.items() if (row := changed.get(place) or self._rows[place])
-        }  # fmt: skip
+        planned = self._planned(owing, changed, around)
 
         def write(db: Connection) -> dict[tuple[str, Key], IncidentRow]:
             number = incidents.next_number(db)
@@ -179,7 +177,7 @@ class AlertWatch:
             notifications.add(db, new)
             return done
 
-        if changed or owing:
+        if changed or planned:
             self._rows.update(await self._database.write(write))
         for site, turn in turns.items():
             self._watched[site] = dict(turn.watched)
@@ -187,7 +185,7 @@ class AlertWatch:
             self._due[site] = turn.changes_at
         for place in changed:
             self._stream.publish("alerts", place[0] or None)
-        if changed or owing:
+        if planned or any(what for what in told.values()):
             self._wake()
         self._forget()
 
@@ -199,7 +197,11 @@ class AlertWatch:
             return None
         stake, session = self._rooms.stake_of(site)
         cause: Cause = seen.cause
-        priority = priority_of(stake, cause.outcome, counts=cause.counts, is_root=cause.is_root or site == CENTRE)
+        began = before.opened_at if before is not None and before.cleared_at is None else now
+        priority = priority_of(
+            stake, cause.outcome, counts=cause.counts, is_root=cause.is_root or site == CENTRE,
+            is_new=self._rooms.is_within(session, began),
+        )  # fmt: skip
         if before is None or (Happening.OPENED in what and before.cleared_at is not None):
             return IncidentRow(0, site or None, cause, priority, session, now, len(seen.spells) or 1)
         if Happening.CLEARED in what:
@@ -222,12 +224,27 @@ class AlertWatch:
         self, changed: dict[tuple[str, Key], IncidentRow], around: Circumstances
     ) -> dict[tuple[str, Key], str]:  # fmt: skip
         """What people are still to be told, also of what did not change: a silence may have ended."""
-        found = {}
+        found: dict[tuple[str, Key], str] = {}
+        if not around.book.recipients:
+            return found
         for place, row in {**self._rows, **changed}.items():
             if row.cleared_at is not None or row.told >= row.priority or row.priority < Priority.INCIDENT:
                 continue
             if (what := owed(row, self._rooms.subject_of(row), around)) is not None:
                 found[place] = what
+            if len(found) >= _MOST_AT_ONCE:
+                break
+        return found
+
+    def _planned(
+        self, owing: dict[tuple[str, Key], str], changed: dict[tuple[str, Key], IncidentRow], around: Circumstances
+    ) -> dict[tuple[str, Key], list[NotificationRow]]:
+        """Who is told; where nobody is there to be told, it stays owed until somebody is."""
+        found = {}
+        for place, what in owing.items():
+            row = changed.get(place) or self._rows[place]
+            if rows := told_of(row, what, self._rooms.subject_of(row), around):
+                found[place] = rows
         return found
 
     def _forget(self) -> None:

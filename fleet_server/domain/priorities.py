@@ -48,11 +48,14 @@ def stake_changes_at(sessions: Iterable[Session], now: datetime) -> datetime | N
     return min(moments, default=None)
 
 
-def priority_of(stake: Stake, outcome: Outcome, *, counts: bool, is_root: bool) -> Priority:
-    """`counts`: it makes the room not ready; `is_root`: the whole room hangs on it."""
+def priority_of(stake: Stake, outcome: Outcome, *, counts: bool, is_root: bool, is_new: bool = False) -> Priority:
+    """`counts`: it makes the room not ready; `is_root`: the whole room hangs on it; `is_new`: it came in the session.
+
+    A warning that the session was begun with is known to whoever decided to go.
+    """
     hard = counts and outcome is not Outcome.WARN
     if stake is Stake.LIVE:
-        return Priority.ALARM if hard else Priority.INCIDENT
+        return Priority.ALARM if hard else Priority.INCIDENT if is_new or is_root else Priority.DIGEST
     if stake is Stake.SOON:
         return Priority.INCIDENT if hard or is_root else Priority.DIGEST
     return Priority.INCIDENT if is_root and hard else Priority.DIGEST
