@@ -61,8 +61,12 @@ def test_every_page_is_whole_in_both_languages_at_every_size(
 ) -> None:
     fleet.wait_until("38-1", verdict="ready")
     session = session_of(fleet, "38-1", "38-2")
+    noc = fleet.client.post("/alerts/recipients", json={"name": "Trực <b>NOC</b>"}).json()["id"]
+    address = {"channel": "email", "address": "truc.noc@thanhhoa.example.vn", "agreed": True}
+    assert fleet.client.post(f"/alerts/recipients/{noc}/contacts", json=address).status_code == 201
     paths = ["/", "/sites/38-1", "/sites/38-2", "/sessions", f"/sessions/{session}", "/sites/38-1/duty",
-             "/sites/38-1/devices/camera-1/actions/reboot"]  # fmt: skip
+             "/sites/38-1/devices/camera-1/actions/reboot", f"/sessions/{session}/recordings",
+             f"/sessions/{session}/minutes", "/reports", "/incidents", "/alerts", "/told"]  # fmt: skip
     for size in SIZES:
         watched = Watched(browser, size, fleet=fleet)
         for lang in ("vi", "en"):
