@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from demo import this_machine
+from demo.alerts import PrintedZalo, environment_of, give_tokens, tell_the_noc
 from demo.broker import mosquitto, start_as_configured, start_embedded
 from demo.faults import FAULTS
 from demo.identities import Ask, admit, codes_for
@@ -74,6 +75,8 @@ def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
         "DIEMCAU_PUBLIC_URL": f"http://127.0.0.1:{given.port}", "DIEMCAU_RENEWAL_SPREAD_S": "30",
         "DIEMCAU_SECOND_FACTOR": "0",
     }  # fmt: skip
+    zalo = PrintedZalo()
+    environment |= environment_of(zalo, folder)
     program = mosquitto() if given.broker == "auto" else None
     if program is None:
         inner_port = broker_port
@@ -87,6 +90,7 @@ def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
     for kind, file in (("sites", folder / "sites.csv"), ("map", _DATA / "schematic.geojson")):
         subprocess.run([*server, kind, "import", str(file)], check=True, stdout=subprocess.DEVNULL)
     password, token = _person(server, folder)
+    give_tokens(server, environment, zalo)
     serve = [*server, "serve", "--port", str(given.port), "--broker", f"127.0.0.1:{inner_port}"]
     processes.start("server", serve, environment)
     # The equipment takes any free ports, so whoever has a port of his own must sit on it first.
@@ -109,6 +113,7 @@ def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
         print(f"Không có trên máy này / not on this machine: {', '.join(missing)}", flush=True)
     if not _alive(ask, address, processes, len(sites)):
         return _broken(processes, folder)
+    tell_the_noc(api)
     records_at: datetime | None = _plan_session(ask, address, sites) - _RECORDS_BEFORE
     for site in sites:
         ask(f"{address}/api/v1/sites/{site}/survey", survey_of(site), "PUT")

@@ -1,0 +1,51 @@
+"""Alerts in the demo: a stand-in for Zalo takes them, and what it takes is printed."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from demo.identities import Ask
+from fleet_server.signing.keys import write_secret
+from tests.counterparts.zalo_server import APP, SECRET, ZaloServer
+
+_GROUP = "f414c8f76fa586fbdfb4"
+
+
+class PrintedZalo(ZaloServer):
+    """Shows on the console what the NOC's group would read."""
+
+    def _taken(self, to: str, text: str, data: dict[str, Any], name: str = "message_id") -> tuple[int, bytes]:
+        shown = "\n  ".join(text.splitlines())
+        print(f"Zalo (giả lập / stand-in):\n  {shown}", flush=True)
+        return super()._taken(to, text, data, name)
+
+
+def environment_of(zalo: ZaloServer, folder: Path) -> dict[str, str]:
+    """What the server is told of it."""
+    secret = folder / "zalo.secret"
+    write_secret(secret, SECRET.encode())
+    return {
+        "DIEMCAU_ZALO_APP": APP, "DIEMCAU_ZALO_SECRET_FILE": str(secret), "DIEMCAU_ZALO_OAUTH": zalo.address,
+        "DIEMCAU_ZALO_OPENAPI": zalo.address, "DIEMCAU_ZALO_BUSINESS": zalo.address,
+    }  # fmt: skip
+
+
+def give_tokens(server: Sequence[str], environment: Mapping[str, str], zalo: ZaloServer) -> None:
+    """The first pair, as an administrator brings it."""
+    pair = json.dumps({"access_token": zalo.access, "refresh_token": zalo.refresh}).encode()
+    subprocess.run(
+        [*server, "zalo", "tokens"],
+        input=pair,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )
+
+
+def tell_the_noc(ask_api: Ask) -> None:
+    """Somebody who is told."""
+    noc = ask_api("/alerts/recipients", {"name": "NOC (nhóm Zalo)"})["id"]
+    ask_api(f"/alerts/recipients/{noc}/contacts", {"channel": "zalo_group", "address": _GROUP, "agreed": True})
