@@ -157,7 +157,7 @@ class Directory:
 
     async def set_text(self, lang: str, key: str, text: str, by: str) -> None:
         """The province's own words in messages; none: ours again. Raises Invalid for what could not be sent."""
-        wanted = checked(lang, key, text) if text.strip() else ""
+        wanted = checked(lang, key, text)
         now = self._clock.now()
         await self._database.write(lambda db: recipients.set_text(db, lang, key, wanted, by, now))
         await self.load()

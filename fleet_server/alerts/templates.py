@@ -27,12 +27,14 @@ Own = Mapping[tuple[str, str], str]
 
 
 def checked(lang: str, key: str, text: str) -> str:
-    """The template as it is kept. Raises Invalid with what is wrong."""
+    """The template as it is kept; an empty one is none, and ours stands again. Raises Invalid with what is wrong."""
     if lang not in LANGS or key not in CHANGEABLE:
         raise Invalid("alerts.no_template", name=key[:40])
     wanted = text.strip()
-    if not wanted or len(wanted) > MOST or not wanted.isprintable():
-        raise Invalid("alerts.wrong_template", name=key, why=f"1-{MOST}")
+    if not wanted:
+        return ""
+    if len(wanted) > MOST or not wanted.isprintable():
+        raise Invalid("alerts.wrong_template", name=key, why=f"> {MOST}")
     try:
         places = [field for _, field, _, _ in string.Formatter().parse(wanted) if field is not None]
     except ValueError as error:
