@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from fleet_server.alerts.centre import CentreHealth
 from fleet_server.alerts.directory import Directory
 from fleet_server.alerts.links import link_for
-from fleet_server.alerts.planner import TELLS, instead_of
+from fleet_server.alerts.planner import CLEARED, TELLS, instead_of
 from fleet_server.alerts.rooms import Rooms
 from fleet_server.alerts.wording import Told, Words, digest_of, message_of, test_message
 from fleet_server.channels.channel import Channel, Message, Undelivered
@@ -41,6 +41,8 @@ _AT_WORK_S = 180.0
 _TRIES = 4
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 120.0
 TEST, DIGEST = "test", "digest"
+_ALONE = (TEST, DIGEST)
+"""What stands in no message with others."""
 
 
 class Outbox:
@@ -95,14 +97,14 @@ class Outbox:
         )
         if any(row.what == DIGEST for row in rows):
             about |= {row.number: row for row in await self._database.read(incidents.open_ones)}
-        by_contact: dict[str, list[NotificationRow]] = {}
+        by_contact: dict[tuple[str, str], list[NotificationRow]] = {}
         for row in rows:
             if row.until <= now:
                 await self._save([replace(row, state=Delivery.CANCELLED, ended_at=now, detail="too_late")])
             else:
-                by_contact.setdefault(row.contact, []).append(row)
+                by_contact.setdefault((row.contact, row.what if row.what in _ALONE else ""), []).append(row)
         due = []
-        for contact, theirs in by_contact.items():
+        for (contact, _), theirs in by_contact.items():
             loud = any(row.incident in about and about[row.incident].priority is Priority.ALARM for row in theirs)
             if loud or now_s - self._wrote_s.get(contact, float("-inf")) >= COALESCED_S or theirs[0].what == TEST:
                 due.append(self._send(theirs, about))
@@ -179,8 +181,9 @@ class Outbox:
             row.incident: self._told(about[row.incident], row.what)
             for row in rows if row.incident is not None and row.incident in about
         }  # fmt: skip
+        first = sorted(told.values(), key=lambda each: (each.what == CLEARED, -each.row.priority, each.row.opened_at))
         opening = {row.incident for row in rows if row.what == "opened"}
-        return message_of(list(told.values()), words, lambda number: number in opening, link)
+        return message_of(first, words, lambda number: number in opening, link)
 
     async def _link(self, rows: Sequence[NotificationRow], recipient: Recipient) -> str:
         """By which one incident can be acknowledged; empty for several, and for what is over."""

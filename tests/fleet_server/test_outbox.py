@@ -141,3 +141,26 @@ def test_the_digest_comes_once_a_working_day(rig: Rig) -> None:
         assert len([each for each in rig.mail.to(NOC) if "không gấp" in each["Subject"]]) == 1, "a Saturday"
 
     asyncio.run(story())
+
+
+def test_a_digest_that_is_due_with_an_incident_is_a_message_of_its_own(rig: Rig) -> None:
+    async def story() -> None:
+        await rig.start(("email", NOC))
+        centre = rig.centre
+        centre.clock.set((datetime(2026, 11, 26, 0, 31, tzinfo=UTC) - centre.clock.now()).total_seconds())
+        for site in SITES:
+            await centre.report(site)
+        rig.ill.add("r07")
+        for _ in range(3):
+            centre.clock.pass_by(15)
+            for site in SITES:
+                more = {"power_source": "battery", "battery_runtime": 600.0} if site == "r07" else {}
+                await centre.report(site, **more)
+                centre.alerts._due[site] = 0.0
+            await centre.alerts.look()
+        await Digests(centre.database, centre.alerts, centre.clock, lambda: None).look()
+        await rig.play(120)
+        subjects = [letter["Subject"] for letter in rig.mail.to(NOC)]
+        assert any("không gấp" in subject for subject in subjects) and any("Xã r07" in subject for subject in subjects)
+
+    asyncio.run(story())
