@@ -13,12 +13,12 @@ from fleet_server.alerts.centre import CentreHealth
 from fleet_server.alerts.directory import Directory
 from fleet_server.alerts.planner import TELLS, Circumstances, cleared_for, owed, told_of
 from fleet_server.alerts.rooms import Rooms
-from fleet_server.domain.causes import Cause
+from fleet_server.domain.causes import POWER, Cause, Found
 from fleet_server.domain.history import Hours
 from fleet_server.domain.incidents import REMEMBERS_S, Happening, Timing, Turn, Watched, turn_of
 from fleet_server.domain.priorities import Priority, priority_of
 from fleet_server.domain.routing import Subject
-from fleet_server.domain.setbacks import Key
+from fleet_server.domain.setbacks import OFFLINE, Key
 from fleet_server.live.stream import Change, Stream
 from fleet_server.store import incidents, notifications
 from fleet_server.store.database import Database
@@ -134,6 +134,9 @@ class AlertWatch:
         if site == CENTRE:
             return turn_of(known, self._centre.found(self._rooms.outage), at, lambda _: Timing(10.0, 30.0))
         found = self._rooms.found_in(site, datetime.fromtimestamp(at, UTC))
+        without_mains = any(key[0] == POWER and seen.is_open for key, seen in known.items())
+        if without_mains and (OFFLINE, "") in found.causes:
+            found = Found({}, frozenset())  # its battery is empty: that it is away is nothing new
         return turn_of(known, found, at, lambda key: self._rooms.timing_of(site, key))
 
     async def _write(self, turns: dict[str, Turn], now: datetime) -> None:
