@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from fleet_server.active.desk import OURSELVES
 from fleet_server.commands.desk import CommandDesk, Wish
 from fleet_server.domain.recordings import (
+    AGAIN,
     GIVE_UP_AFTER,
     SEAL,
     VERIFY,
@@ -43,6 +44,8 @@ class RecordingDesk:
         self._sessions, self._clock = sessions, clock
         self._done: set[tuple[str, str, str]] = set()
         """Session, site and device of what is sealed: it is not looked for again."""
+        self._rests: dict[tuple[str, str, str], datetime] = {}
+        """Until when one that was asked in vain is not looked for: the record need not be read for it."""
         self._over: dict[str, Session] = {}
         """Sessions that are over, and not for too long."""
         self._over_until: datetime | None = None
@@ -75,10 +78,16 @@ class RecordingDesk:
             keepers = [
                 (entry, device) for site in session.sites
                 if (entry := self._fleet.entries.get(site)) is not None and entry.room.present
-                for device in devices_with(entry, SEAL) if (session.id, site, device) not in self._done
+                and not self._sessions.is_live(site)
+                for device in devices_with(entry, SEAL) if self._is_wanted((session.id, site, device), now)
+                and not still_records(session, _reading(entry, device), now)
             ]  # fmt: skip
             if keepers:
                 await self._seal(session, keepers, now)
+
+    def _is_wanted(self, which: tuple[str, str, str], now: datetime) -> bool:
+        rests_until = self._rests.get(which)
+        return which not in self._done and (rests_until is None or rests_until <= now)
 
     async def of_session(self, session: str) -> list[Recordings]:
         """What each room has listed of a session, and what it last said of that."""
@@ -113,10 +122,10 @@ class RecordingDesk:
             if last is not None and last.state == "sealed":
                 self._done.add((session.id, site, device))
                 continue
-            waits = last is not None and last.state == "asked"
-            if waits or not is_due(session, last.at if last is not None else None, now):
+            if last is not None and last.state == "asked":
                 continue
-            if self._sessions.is_live(site) or still_records(session, _reading(entry, device), now):
+            if last is not None and not is_due(session, last.at, now):
+                self._rests[session.id, site, device] = last.at + AGAIN
                 continue
             later = [*self._over.values(), *self._sessions.upcoming()]
             next_starts = [each.starts_at for each in later if each.id != session.id and site in each.sites]

@@ -1,6 +1,6 @@
 """Whom an incident is told, and when: incident, directory and the time make rows. Pure but for the rows' new ids."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -52,9 +52,14 @@ class Circumstances(Struct, frozen=True):
         return silences_on(self.book.silences, subject, self.now, self.zone, self.at_work)
 
 
+def is_open_question(row: IncidentRow) -> bool:
+    """Whether it is open, matters, and people were not told of it as much as it matters."""
+    return row.cleared_at is None and row.priority >= Priority.INCIDENT and row.told < row.priority
+
+
 def owed(row: IncidentRow, subject: Subject, around: Circumstances) -> str | None:
     """What people are still to be told of an open incident; None where they know, or nobody needs to."""
-    if row.cleared_at is not None or row.priority < Priority.INCIDENT or row.told >= row.priority:
+    if not is_open_question(row):
         return None
     if row.snoozed_until is not None and around.now < row.snoozed_until:
         return None
@@ -65,9 +70,8 @@ def owed(row: IncidentRow, subject: Subject, around: Circumstances) -> str | Non
 
 def told_of(row: IncidentRow, what: str, subject: Subject, around: Circumstances) -> list[NotificationRow]:
     """To whom it goes at once and, step by step, while nobody acknowledges it."""
-    steps = steps_for(around.book.routes, subject, around.at_work) or _everybody(around.book)
     found, told = [], set()
-    for step in steps:
+    for step in _steps(subject, around):
         for recipient in around.book.meant_by(step.to, around.now):
             contact = contact_of(recipient, around.down)
             if contact is None or recipient.id in told:
@@ -84,8 +88,7 @@ def told_of(row: IncidentRow, what: str, subject: Subject, around: Circumstances
 
 def recipients_of(subject: Subject, around: Circumstances) -> list[Recipient]:
     """Whoever is told at once."""
-    steps = steps_for(around.book.routes, subject, around.at_work) or _everybody(around.book)
-    now = [step for step in steps if step.after_min == 0]
+    now = [step for step in _steps(subject, around) if step.after_min == 0]
     return [recipient for step in now for recipient in around.book.meant_by(step.to, around.now)]
 
 
@@ -132,6 +135,8 @@ def contact_of(recipient: Recipient, down: frozenset[str]) -> Contact | None:
     return (working or list(recipient.contacts) or [None])[0]  # type: ignore[list-item]
 
 
-def _everybody(book: Book) -> Sequence[Step]:
-    """Before anybody has made a route nobody is left out."""
-    return [Step(0, id) for id in book.recipients] if not book.routes else []
+def _steps(subject: Subject, around: Circumstances) -> list[Step]:
+    """By the routes that fit; before anybody has made a route nobody is left out."""
+    if not around.book.routes:
+        return [Step(0, id) for id in around.book.recipients]
+    return steps_for(around.book.routes, subject, around.at_work)

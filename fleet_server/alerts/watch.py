@@ -1,6 +1,7 @@
 """Watches every room, and the centre itself: what is wrong becomes an incident, and who is to be told is written down
 in the same transaction."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,12 +12,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.alerts.centre import CentreHealth
 from fleet_server.alerts.directory import Directory
-from fleet_server.alerts.planner import TELLS, Circumstances, cleared_for, owed, told_of
+from fleet_server.alerts.planner import TELLS, Circumstances, cleared_for, is_open_question, owed, told_of
 from fleet_server.alerts.rooms import Rooms
 from fleet_server.domain.causes import POWER, Cause, Found
 from fleet_server.domain.history import Hours
 from fleet_server.domain.incidents import REMEMBERS_S, Happening, Timing, Turn, Watched, turn_of
-from fleet_server.domain.priorities import Priority, priority_of
+from fleet_server.domain.priorities import priority_of
 from fleet_server.domain.routing import Subject
 from fleet_server.domain.setbacks import OFFLINE, Key
 from fleet_server.live.stream import Change, Stream
@@ -48,6 +49,8 @@ class AlertWatch:
         self._watched: dict[str, dict[Key, Watched]] = {}
         self._rows: dict[tuple[str, Key], IncidentRow] = {}
         self._due: dict[str, float] = {}
+        self._lock = asyncio.Lock()
+        """Held from looking at incidents until their change is committed: what a person does is not written over."""
 
     async def load(self) -> None:
         """Take up what was open when the server was stopped, and what was cleared so recently that it may come back."""
@@ -86,6 +89,10 @@ class AlertWatch:
 
     async def look(self) -> None:
         """Look at whatever is due. Raises SQLAlchemyError; then it is looked at again."""
+        async with self._lock:
+            await self._look()
+
+    async def _look(self) -> None:
         now = self._clock.now()
         at = now.timestamp()
         turns: dict[str, Turn] = {CENTRE: self._turn(CENTRE, at)}
@@ -100,6 +107,12 @@ class AlertWatch:
         self, number: int, change: Callable[[IncidentRow], IncidentRow], step: IncidentStep
     ) -> IncidentRow | None:
         """Somebody has done something about an incident; None where it is not open."""
+        async with self._lock:
+            return await self._change(number, change, step)
+
+    async def _change(
+        self, number: int, change: Callable[[IncidentRow], IncidentRow], step: IncidentStep
+    ) -> IncidentRow | None:
         row = next((row for row in self._rows.values() if row.number == number and row.cleared_at is None), None)
         if row is None:
             return None
@@ -213,7 +226,7 @@ class AlertWatch:
             return replace(
                 before, cause=cause, priority=priority, session=session, cleared_at=None, spells=before.spells + 1
             )
-        came_again = len(seen.spells) > 0 and seen.bad_since == seen.spells[-1] and self._is_new_spell(site, key, seen)
+        came_again = self._is_new_spell(site, key, seen)
         return replace(
             before, cause=cause, priority=priority, session=session,
             spells=before.spells + 1 if came_again else before.spells,
@@ -231,7 +244,7 @@ class AlertWatch:
         if not around.book.recipients:
             return found
         for place, row in {**self._rows, **changed}.items():
-            if row.cleared_at is not None or row.told >= row.priority or row.priority < Priority.INCIDENT:
+            if not is_open_question(row):
                 continue
             if (what := owed(row, self._rooms.subject_of(row), around)) is not None:
                 found[place] = what

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
 from fleet_server.domain.findings import Outcome
-from fleet_server.domain.sessions import LIVE_BEFORE, Session, is_live
+from fleet_server.domain.sessions import Session, is_live
 
 SOON = timedelta(hours=2)
 """So long before a session what is wrong in its rooms is no matter for a digest."""
@@ -37,15 +37,6 @@ def stake_of(sessions: Iterable[Session], now: datetime) -> tuple[Stake, Session
     if near:
         return Stake.SOON, min(near, key=lambda each: each.starts_at)
     return Stake.IDLE, None
-
-
-def stake_changes_at(sessions: Iterable[Session], now: datetime) -> datetime | None:
-    """When the schedule alone will change it next."""
-    moments = [
-        moment for each in sessions if each.cancelled_at is None and not each.is_rehearsal
-        for moment in (each.starts_at - SOON, each.starts_at - LIVE_BEFORE, each.ends_at) if moment > now
-    ]  # fmt: skip
-    return min(moments, default=None)
 
 
 def priority_of(stake: Stake, outcome: Outcome, *, counts: bool, is_root: bool, is_new: bool = False) -> Priority:

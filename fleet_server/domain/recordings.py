@@ -15,7 +15,8 @@ GIVE_UP_AFTER = timedelta(days=30)
 """A room that was away for so long is not asked any more."""
 _AFTER_THE_END = timedelta(minutes=2)
 _RUNS_OVER = timedelta(hours=2)
-_AGAIN = timedelta(hours=1)
+AGAIN = timedelta(hours=1)
+"""After a room was asked in vain."""
 
 
 class SealedFile(Struct, frozen=True):
@@ -66,7 +67,7 @@ def is_recorded(session: Session) -> bool:
 def is_due(session: Session, asked_at: datetime | None, now: datetime) -> bool:
     """Whether a room is to be asked for the list of its recordings, after it was last asked in vain at `asked_at`."""
     over = session.ends_at + _AFTER_THE_END <= now < session.ends_at + GIVE_UP_AFTER
-    return over and (asked_at is None or asked_at + _AGAIN <= now)
+    return over and (asked_at is None or asked_at + AGAIN <= now)
 
 
 def still_records(session: Session, grows: Value, now: datetime) -> bool:

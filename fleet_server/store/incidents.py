@@ -114,12 +114,6 @@ def newest(db: Connection, most: int, site: str | None = None) -> list[IncidentR
     return _all(db.execute(question.where(incidents.c.site == site) if site is not None else question))
 
 
-def between(db: Connection, first: datetime, last: datetime) -> list[IncidentRow]:
-    """Those that were opened in this time."""
-    in_it = (incidents.c.opened_at >= millis(first)) & (incidents.c.opened_at < millis(last))
-    return _all(db.execute(select(incidents).where(in_it).order_by(incidents.c.number)))
-
-
 def _all(rows: Iterable[Row[Any]]) -> list[IncidentRow]:
     return [_incident(row) for row in rows]
 

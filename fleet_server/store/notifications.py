@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from fleet_server.store.alert_tables import notifications
 from fleet_server.store.database import millis, moment
@@ -71,13 +71,6 @@ def due(db: Connection, now: datetime, most: int = 2_000) -> list[NotificationRo
     ready = (notifications.c.state == str(Delivery.WAITING)) & (notifications.c.due_at <= millis(now))
     order = (notifications.c.made_at, notifications.c.step, notifications.c.id)
     return _all(db.execute(select(notifications).where(ready).order_by(*order).limit(most)))
-
-
-def next_due(db: Connection) -> datetime | None:
-    """When the next is due."""
-    waiting = notifications.c.state == str(Delivery.WAITING)
-    found = db.execute(select(func.min(notifications.c.due_at)).where(waiting)).scalar()
-    return moment(found) if found is not None else None
 
 
 def take_up(db: Connection) -> int:

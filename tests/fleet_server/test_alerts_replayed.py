@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from fleet_server.domain.priorities import Priority
 from fleet_server.domain.routing import Match, Route, Step
 from fleet_server.sessions.desk import Wish
 from fleet_server.store import incidents, notifications
-from fleet_server.store.incidents import IncidentRow
+from fleet_server.store.incidents import IncidentRow, IncidentStep
 from fleet_server.store.notifications import Delivery, NotificationRow
 from tests.counterparts.centre_without_wires import CentreWithoutWires
 
@@ -272,5 +273,28 @@ def test_a_storm_in_which_every_room_has_its_own_trouble_is_told_of_each_once(ce
             await fleet.play(120)
             told = fleet.told()
             assert len(told) == len(SITES) == len({each.incident for each in told})
+
+    asyncio.run(story())
+
+
+def test_what_a_person_does_as_the_watch_looks_is_not_written_over_and_tells_nothing_twice(
+    centre: CentreWithoutWires,
+) -> None:
+    async def story() -> None:
+        async with replay(centre) as fleet:
+            fleet.said["r001"] = {"power_source": "battery", "battery_runtime": 600.0}
+            await fleet.play(60)
+            (told,) = fleet.told()
+            await centre.plan(("r001",), in_min=9)
+            centre.clock.pass_by(1)
+            centre.alerts._due["r001"] = 0.0
+            assert told.incident is not None
+            step = IncidentStep(centre.clock.now(), "acknowledged", "An")
+            seen_to = lambda row: replace(row, acknowledged_at=centre.clock.now(), acknowledged_by="An")  # noqa: E731
+            await asyncio.gather(centre.alerts.look(), centre.alerts.changed(told.incident, seen_to, step))
+            await fleet.play(20)
+            assert [each.what for each in fleet.told() if each.incident == told.incident] == ["opened", "raised"]
+            (row,) = [row for row in fleet.rows() if row.number == told.incident]
+            assert row.acknowledged_by == "An" and row.priority is Priority.ALARM
 
     asyncio.run(story())
