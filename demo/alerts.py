@@ -9,15 +9,14 @@ from typing import Any
 
 from demo.identities import Ask
 from fleet_server.signing.keys import write_secret
-from tests.counterparts.zalo_server import APP, SECRET, ZaloServer
-
-_GROUP = "f414c8f76fa586fbdfb4"
+from tests.counterparts.zalo_answers import Answer
+from tests.counterparts.zalo_server import APP, GROUP, SECRET, WEBHOOK_SECRET, ZaloServer
 
 
 class PrintedZalo(ZaloServer):
     """Shows on the console what the NOC's group would read."""
 
-    def _taken(self, to: str, text: str, data: dict[str, Any], name: str = "message_id") -> tuple[int, bytes]:
+    def _taken(self, to: str, text: str, data: dict[str, Any], name: str = "message_id") -> Answer:
         shown = "\n  ".join(text.splitlines())
         print(f"Zalo (giả lập / stand-in):\n  {shown}", flush=True)
         return super()._taken(to, text, data, name)
@@ -25,11 +24,13 @@ class PrintedZalo(ZaloServer):
 
 def environment_of(zalo: ZaloServer, folder: Path) -> dict[str, str]:
     """What the server is told of it."""
-    secret = folder / "zalo.secret"
+    secret, webhook = folder / "zalo.secret", folder / "zalo-webhook.secret"
     write_secret(secret, SECRET.encode())
+    write_secret(webhook, WEBHOOK_SECRET.encode())
     return {
         "DIEMCAU_ZALO_APP": APP, "DIEMCAU_ZALO_SECRET_FILE": str(secret), "DIEMCAU_ZALO_OAUTH": zalo.address,
         "DIEMCAU_ZALO_OPENAPI": zalo.address, "DIEMCAU_ZALO_BUSINESS": zalo.address,
+        "DIEMCAU_ZALO_WEBHOOK_SECRET_FILE": str(webhook),
     }  # fmt: skip
 
 
@@ -48,4 +49,4 @@ def give_tokens(server: Sequence[str], environment: Mapping[str, str], zalo: Zal
 def tell_the_noc(ask_api: Ask) -> None:
     """Somebody who is told."""
     noc = ask_api("/alerts/recipients", {"name": "NOC (nhóm Zalo)"})["id"]
-    ask_api(f"/alerts/recipients/{noc}/contacts", {"channel": "zalo_group", "address": _GROUP, "agreed": True})
+    ask_api(f"/alerts/recipients/{noc}/contacts", {"channel": "zalo_group", "address": GROUP, "agreed": True})

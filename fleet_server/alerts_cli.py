@@ -16,9 +16,9 @@ from fleet_server.errors import Invalid
 from fleet_server.signing.secret_box import SecretBox
 from fleet_server.store.database import Database
 from fleet_server.texts import translate
-from fleet_server.zalo import store
+from fleet_server.zalo.consent import bring
+from fleet_server.zalo.oauth import Pair
 from fleet_server.zalo.settings import settings_of
-from fleet_server.zalo.store import Pair, Tokens
 from wire.times import SystemClock
 
 _WITHIN_S = 10.0
@@ -36,11 +36,9 @@ def zalo(settings: Settings, given: argparse.Namespace) -> int:
         raise Invalid("alerts.no_pair") from error
     if not pair.access or not pair.refresh:
         raise Invalid("alerts.no_pair")
-    sealed = SecretBox(settings.keys_folder).seal(f"zalo:{account.app}", store.packed(pair))
-    database = Database(settings.database)
+    box, database = SecretBox(settings.keys_folder), Database(settings.database)
     try:
-        tokens = Tokens(account.app, sealed, 1, SystemClock().now())
-        database.write_now(lambda db: store.put(db, tokens))
+        database.write_now(lambda db: bring(db, box, account.app, pair, SystemClock().now()))
     finally:
         database.close()
     print(translate(given.lang, "alerts.pair_taken"))

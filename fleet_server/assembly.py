@@ -21,6 +21,7 @@ from fleet_server.alerts.directory import Directory
 from fleet_server.alerts.heartbeat import Heartbeat
 from fleet_server.alerts.links import LinkDesk
 from fleet_server.alerts.outbox import Outbox
+from fleet_server.alerts.replies import ReplyDesk
 from fleet_server.alerts.rooms import Rooms
 from fleet_server.alerts.watch import AlertWatch
 from fleet_server.authority.files import AuthorityFiles
@@ -64,6 +65,7 @@ from fleet_server.state.fleet import Fleet
 from fleet_server.state.timers import Timers
 from fleet_server.store.database import Database
 from fleet_server.telling import tell_rooms
+from fleet_server.zalo.consent import ConsentDesk
 from wire.ids import uuid7
 from wire.mqtt import Broker, Tls
 from wire.times import Clock, SystemClock
@@ -101,14 +103,14 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     identities = IdentityDesk(database, fleet, link, stream, clock, settings, authority, broker)
     await identities.load()
     hours = _hours_of(settings, zone)
-    recorder = Recorder(database, fleet, stream, clock, hours)
+    box = await asyncio.to_thread(SecretBox, settings.keys_folder)
+    directory = Directory(database, stream, clock, box)
+    await directory.load()
+    recorder = Recorder(database, fleet, stream, clock, hours, lambda: directory.book.holidays)
     gates = GateDesk(
         database, fleet, stream, clock, sessions, confirmations, attention,
         lambda: identities.valid_until if settings.broker_tls else None,
     )  # fmt: skip
-    box = await asyncio.to_thread(SecretBox, settings.keys_folder)
-    directory = Directory(database, stream, clock, box)
-    await directory.load()
     rooms, centre = Rooms(fleet, sessions, gates), CentreHealth(lambda: link.is_connected)
     resources = Resources(os.environ, clock, database, box, signer, settings.own_url)
     ways = {name: kind(resources) for name, kind in channels().items()}
@@ -144,7 +146,9 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         alerts,
         incidents,
         outbox,
-        LinkDesk(database, incidents, clock),
+        LinkDesk(database, incidents, directory, clock),
+        ReplyDesk(database, directory, incidents, audit, clock),
+        ConsentDesk(resources),
         ReportDesk(database, clock, zone),
         SeriesDesk(database, sessions, clock, zone),
         RehearsalDesk(database, gates, clock),
@@ -184,6 +188,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         server.alerts.run,
         server.outbox.run,
         server.outbox.keep_channels,
+        server.replies.run,
         Heartbeat(settings.heartbeat, lambda: server.outbox.is_at_work).run,
         Digests(database, alerts, clock, outbox.wake).run,
         lambda: tell_rooms(server, attention),

@@ -8,6 +8,7 @@ from fleet_server.alerts.desk import IncidentDesk
 from fleet_server.alerts.directory import Directory
 from fleet_server.alerts.links import LinkDesk
 from fleet_server.alerts.outbox import Outbox
+from fleet_server.alerts.replies import ReplyDesk
 from fleet_server.alerts.watch import AlertWatch
 from fleet_server.broker.refusals import Refusals
 from fleet_server.commands.desk import CommandDesk
@@ -38,6 +39,7 @@ from fleet_server.sessions.stages import StageDesk
 from fleet_server.sessions.watch import Watch
 from fleet_server.state.fleet import Fleet
 from fleet_server.store.database import Database
+from fleet_server.zalo.consent import ConsentDesk
 from wire.signing import Signer
 from wire.times import Clock
 
@@ -65,6 +67,8 @@ class Server(Struct, frozen=True):
     incidents: IncidentDesk
     outbox: Outbox
     links: LinkDesk
+    replies: ReplyDesk
+    consent: ConsentDesk
     reports: ReportDesk
     series: SeriesDesk
     rehearsals: RehearsalDesk

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from fleet_server.alerts.outbox import DIGEST
 from fleet_server.alerts.planner import Circumstances, contact_of, recipients_of
 from fleet_server.alerts.watch import AlertWatch
+from fleet_server.domain.history import is_working_day
 from fleet_server.domain.priorities import Priority
 from fleet_server.store import notifications
 from fleet_server.store.database import Database
@@ -22,7 +23,6 @@ log = logging.getLogger("diemcau.alerts")
 _EVERY_S = 60.0
 _AT = time(7, 30)
 _OF_USE = timedelta(hours=8)
-_SATURDAY = 5
 
 
 class Digests:
@@ -49,7 +49,7 @@ class Digests:
         now = self._clock.now()
         around = self._watch.around(now)
         local = now.astimezone(around.zone)
-        if local.weekday() >= _SATURDAY or local.time() < _AT:
+        if not is_working_day(local.date(), around.book.holidays) or local.time() < _AT:
             return
         due = datetime.combine(local.date(), _AT, around.zone)
         if now >= due + _OF_USE:

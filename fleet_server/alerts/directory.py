@@ -1,7 +1,7 @@
 """Who is told: recipients and their contacts, rotas, routes, silences. What changes here is in force at once."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from msgspec.structs import replace
 from sqlalchemy.exc import IntegrityError
@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from fleet_server.alerts.templates import checked
 from fleet_server.channels.registry import channels
 from fleet_server.domain.routing import MOST_ROUTES, MOST_STEPS, Match, Route, Silence
-from fleet_server.errors import Conflict, Invalid, NotFound
+from fleet_server.errors import Conflict, Invalid, NotFound, WrongSettings
 from fleet_server.live.stream import Stream
 from fleet_server.signing.secret_box import SecretBox
 from fleet_server.store import recipients
@@ -19,6 +19,8 @@ from wire.ids import uuid7
 from wire.times import Clock
 
 _MOST_CONTACTS = 12
+_STOP = "stop"
+_LONGEST_HOLIDAY = timedelta(days=31)
 
 
 class Directory:
@@ -70,6 +72,25 @@ class Directory:
                     return contact
         raise NotFound("alerts.no_contact", contact=id)
 
+    def stop_code(self, contact: str) -> str:
+        """Whoever has it may end what is sent there, and nothing else."""
+        return self._box.seal(_STOP, contact)
+
+    def stopped_by(self, code: str) -> Contact:
+        """The contact that a code was made for. Raises NotFound for another code, and for what has ended."""
+        try:
+            return self.contact(self._box.open(_STOP, code))
+        except (WrongSettings, NotFound) as error:
+            raise NotFound("alerts.no_stop") from error
+
+    def contact_at(self, channel: str, address: str) -> Contact | None:
+        """The one that is reached there."""
+        for recipient in self.book.recipients.values():
+            for contact in recipient.contacts:
+                if contact.channel == channel and self.address_of(contact) == address:
+                    return contact
+        return None
+
     async def add_contact(self, recipient: str, channel: str, address: str, by: str) -> Contact:
         """Another way to reach somebody, tried after those that are known. Whoever enters it says that they agreed.
 
@@ -115,6 +136,21 @@ class Directory:
         """They are not. Raises NotFound."""
         if not await self._database.write(lambda db: recipients.remove_shift(db, id)):
             raise NotFound("alerts.no_shift", shift=id)
+        await self.load()
+
+    async def add_holidays(self, first: date, last: date, name: str, by: str) -> None:
+        """Nobody works on these days. Raises Invalid for too many, and for days that are over."""
+        yesterday = self._clock.now().date() - timedelta(days=1)
+        if not name.strip() or not yesterday <= first <= last or last - first >= _LONGEST_HOLIDAY:
+            raise Invalid("alerts.wrong_holiday", most=_LONGEST_HOLIDAY.days)
+        days = [first + timedelta(days=nr) for nr in range((last - first).days + 1)]
+        await self._database.write(lambda db: recipients.add_holidays(db, days, name.strip(), by))
+        await self.load()
+
+    async def remove_holiday(self, day: date) -> None:
+        """It is a day like others. Raises NotFound."""
+        if not await self._database.write(lambda db: recipients.remove_holiday(db, day)):
+            raise NotFound("alerts.no_holiday", day=day.isoformat())
         await self.load()
 
     async def set_routes(self, routes: Sequence[Route], by: str) -> tuple[Route, ...]:

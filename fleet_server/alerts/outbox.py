@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.alerts.centre import CentreHealth
 from fleet_server.alerts.directory import Directory
-from fleet_server.alerts.links import link_for
+from fleet_server.alerts.links import link_for, stop_link
 from fleet_server.alerts.planner import CLEARED, TELLS, instead_of
 from fleet_server.alerts.rooms import Rooms
 from fleet_server.alerts.wording import Told, Words, digest_of, message_of, test_message
@@ -115,6 +115,11 @@ class Outbox:
         """Whether it looked at what is due within the last minutes."""
         return self._clock.monotonic() - self._looked_s < _AT_WORK_S
 
+    def look_again(self) -> None:
+        """Somebody has seen to a channel: what was down is tried now."""
+        self._checked_s = float("-inf")
+        self.wake()
+
     def channel_states(self) -> dict[str, str]:
         """Each channel: `ready`, `not_configured`, or why it is down."""
         return {
@@ -147,7 +152,10 @@ class Outbox:
                     raise Undelivered("there is no such channel", permanent=True)
                 if why := self._centre.why(contact.channel):
                     raise Undelivered(why, permanent=False, whole_channel=True)
-                message = self._message(rows, about, recipient, await self._link(rows, recipient))
+                message = replace(
+                    self._message(rows, about, recipient, await self._link(rows, recipient)),
+                    stop=stop_link(self._own_url, self._directory, contact.id),
+                )
                 reference = await channel.send(message, self._directory.address_of(contact))
             except Undelivered as error:
                 await self._failed(rows, recipient, contact, error)

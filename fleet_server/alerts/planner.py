@@ -40,7 +40,7 @@ class Circumstances(Struct, frozen=True):
     @property
     def at_work(self) -> bool:
         """Whether people work now."""
-        return self.hours.hold(self.now)
+        return self.hours.hold(self.now, self.book.holidays)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -121,7 +121,10 @@ def _of_one(told: Told, words: Words, first: bool, link: str) -> Message:
         "number": str(row.number),
     }  # fmt: skip
     urgent = row.priority is Priority.ALARM and told.what != "cleared"
-    return Message(_nfc(subject), text, _html(text, link), f"incident.{row.number}", first, urgent, words.lang, values)
+    reply = "" if told.what == "cleared" else words.t("reply", number=row.number)
+    return Message(
+        _nfc(subject), text, _html(text, link), f"incident.{row.number}", first, urgent, words.lang, values, reply
+    )  # fmt: skip
 
 
 def _what(row: IncidentRow, words: Words) -> tuple[str, str]:

@@ -28,6 +28,10 @@ class Message(Struct, frozen=True):
     lang: str
     values: Mapping[str, str] = {}
     """The same in parts, for templates: place, what, since, link."""
+    reply: str = ""
+    """What one can answer, for channels by which answers come back."""
+    stop: str = ""
+    """A link by which its reader ends such messages, for channels that go to one person and have room for it."""
 
 
 class Undelivered(FleetError):

@@ -1,7 +1,7 @@
 """What is kept of how rooms were: minutes by verdict for each day, and each trouble from first sight to cleared."""
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime, time
+from collections.abc import Container, Iterable, Mapping
+from datetime import date, datetime, time
 from statistics import median
 from zoneinfo import ZoneInfo
 
@@ -21,16 +21,21 @@ _ENOUGH = 5
 
 
 class Hours(Struct, frozen=True):
-    """When people work, in the province's time, Monday to Friday."""
+    """When people work, in the province's time, Monday to Friday, but for holidays."""
 
     begins: time
     ends: time
     zone: ZoneInfo
 
-    def hold(self, at: datetime) -> bool:
+    def hold(self, at: datetime, holidays: Container[date]) -> bool:
         """Whether people work then."""
         local = at.astimezone(self.zone)
-        return local.weekday() < _SATURDAY and self.begins <= local.time() < self.ends
+        return is_working_day(local.date(), holidays) and self.begins <= local.time() < self.ends
+
+
+def is_working_day(day: date, holidays: Container[date]) -> bool:
+    """Whether people work on that day at all."""
+    return day.weekday() < _SATURDAY and day not in holidays
 
 
 class Trouble(Struct, frozen=True):

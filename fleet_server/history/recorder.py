@@ -2,8 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Container, Mapping
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -32,8 +32,13 @@ _LEARN_FROM = timedelta(days=180)
 class Recorder:
     """`run` alone writes. Rooms that are only being set up are not written down: they are neither ready nor broken."""
 
-    def __init__(self, database: Database, fleet: Fleet, stream: Stream, clock: Clock, hours: Hours) -> None:
+    def __init__(
+        self, database: Database, fleet: Fleet, stream: Stream, clock: Clock, hours: Hours,
+        holidays: Callable[[], Container[date]],
+    ) -> None:  # fmt: skip
+        """`holidays`: the days on which nobody works, as they are known now."""
         self._database, self._fleet, self._stream, self._clock, self._hours = database, fleet, stream, clock, hours
+        self._holidays = holidays
         self._open: dict[str, dict[Key, Outcome]] = {}
         self._moved: set[str] = set()
         self._wrote_s = self._sampled_s = self._learnt_s = float("-inf")
@@ -110,7 +115,7 @@ class Recorder:
     async def _sample(self) -> None:
         """One minute more for each room as it is now."""
         now = self._clock.now()
-        day, at_work = _day(now, self._hours), self._hours.hold(now)
+        day, at_work = _day(now, self._hours), self._hours.hold(now, self._holidays())
         for site, entry in self._fleet.entries.items():
             if entry.is_set_up:
                 self._minutes[Sampled(site, day, at_work, entry.verdict)] += 1

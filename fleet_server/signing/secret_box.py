@@ -7,7 +7,9 @@ import base64
 import os
 from pathlib import Path
 
+from nacl.encoding import RawEncoder
 from nacl.exceptions import CryptoError
+from nacl.hash import blake2b
 from nacl.secret import SecretBox as Box
 from nacl.utils import random
 
@@ -34,6 +36,11 @@ class SecretBox:
             self._box = Box(base64.b64decode(file.read_bytes(), validate=True))
         except (ValueError, CryptoError, TypeError) as error:
             raise WrongSettings("settings.key_damaged", file=str(file)) from error
+
+    def derived(self, purpose: str) -> bytes:
+        """32 bytes for this purpose, always the same, which nobody without the key can know (keyed BLAKE2b)."""
+        found: bytes = blake2b(purpose.encode(), key=bytes(self._box), encoder=RawEncoder)
+        return found
 
     def seal(self, purpose: str, text: str) -> str:
         """The text, for nobody without the key."""

@@ -99,6 +99,13 @@ routes = Table(
     Column("made_at", BigInteger, nullable=False),
 )  # fmt: skip
 
+holidays = Table(
+    "holidays", metadata,
+    Column("day", String(10), primary_key=True),
+    Column("name", String(120), nullable=False),
+    Column("by", String(120), nullable=False),
+)  # fmt: skip
+
 ack_links = Table(
     "ack_links", metadata,
     Column("hash", String(64), primary_key=True),
@@ -147,6 +154,9 @@ notifications = Table(
     Column("detail", String(200), nullable=False),
     Column("reference", String(120), nullable=False),
     Column("stands_for", String(36)),
+    Column("reached_at", BigInteger),
     Index("notifications_due", "state", "due_at"),
+    Index("notifications_by_reference", "reference"),
+    Index("notifications_of_contact", "contact", "ended_at"),
     Index("notifications_of_incident", "incident"),
 )  # fmt: skip

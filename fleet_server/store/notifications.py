@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from fleet_server.store.alert_tables import notifications
 from fleet_server.store.database import millis, moment
@@ -50,6 +50,8 @@ class NotificationRow(Struct, frozen=True):
     """What the channel calls it."""
     stands_for: str | None = None
     """The one that another channel could not deliver."""
+    reached_at: datetime | None = None
+    """When it came to them, where the channel says so."""
 
 
 _OPEN = (str(Delivery.WAITING), str(Delivery.SENDING))
@@ -67,10 +69,19 @@ def save(db: Connection, row: NotificationRow) -> None:
 
 
 def due(db: Connection, now: datetime, most: int = 2_000) -> list[NotificationRow]:
-    """What waits and is due, in the order in which it was made."""
-    ready = (notifications.c.state == str(Delivery.WAITING)) & (notifications.c.due_at <= millis(now))
+    """What waits and is due, in the order in which it was made.
+
+    What was tried in vain goes along with what is to be said of the same incident after it, or it would come too late.
+    """
+    waits = notifications.c.state == str(Delivery.WAITING)
+    is_due = waits & (notifications.c.due_at <= millis(now))
     order = (notifications.c.made_at, notifications.c.step, notifications.c.id)
-    return _all(db.execute(select(notifications).where(ready).order_by(*order).limit(most)))
+    found = _all(db.execute(select(notifications).where(is_due).order_by(*order).limit(most)))
+    about = {(row.contact, row.incident) for row in found}
+    later = waits & (notifications.c.due_at > millis(now)) & (notifications.c.tries > 0)
+    along = [row for row in _all(db.execute(select(notifications).where(later).limit(most)))
+             if (row.contact, row.incident) in about]  # fmt: skip
+    return sorted([*found, *along], key=lambda row: (row.made_at, row.step, row.id))
 
 
 def take_up(db: Connection) -> int:
@@ -104,6 +115,25 @@ def between(db: Connection, first: datetime, last: datetime) -> list[Notificatio
     return _all(db.execute(select(notifications).where(in_it).order_by(notifications.c.made_at)))
 
 
+def told_to(db: Connection, contact: str, before: datetime, most: int = 50) -> list[int]:
+    """Incidents that this contact was told of until then, the last told first."""
+    told = (
+        (notifications.c.contact == contact) & notifications.c.incident.is_not(None)
+        & (notifications.c.state == str(Delivery.SENT)) & (notifications.c.ended_at <= millis(before))
+    )  # fmt: skip
+    order = select(notifications.c.incident).where(told).order_by(notifications.c.ended_at.desc()).limit(most)
+    return list(dict.fromkeys(row.incident for row in db.execute(order)))
+
+
+def reached(db: Connection, channels: Collection[str], reference: str, at: datetime) -> bool:
+    """A channel says that the message which it calls so has come to them; whether we know of it."""
+    meant = (
+        (notifications.c.reference == reference) & notifications.c.channel.in_(list(channels))
+    )  # fmt: skip
+    first = func.coalesce(notifications.c.reached_at, millis(at))
+    return db.execute(update(notifications).where(meant).values(reached_at=first)).rowcount > 0
+
+
 def new(
     incident: int | None, what: str, step: int, recipient: str, contact: str, channel: str, now: datetime,
     due_at: datetime, until: datetime, stands_for: str | None = None,
@@ -120,6 +150,7 @@ def _all(rows: Iterable[Row[Any]]) -> list[NotificationRow]:
             row.id, row.incident, row.what, row.step, row.recipient, row.contact, row.channel, moment(row.made_at),
             moment(row.due_at), moment(row.until), Delivery(row.state), row.tries,
             moment(row.ended_at) if row.ended_at is not None else None, row.detail, row.reference, row.stands_for,
+            moment(row.reached_at) if row.reached_at is not None else None,
         )
         for row in rows
     ]  # fmt: skip
@@ -127,6 +158,6 @@ def _all(rows: Iterable[Row[Any]]) -> list[NotificationRow]:
 
 def _values(row: NotificationRow) -> dict[str, Any]:
     values = {name: getattr(row, name) for name in row.__struct_fields__}
-    for name in ("made_at", "due_at", "until", "ended_at"):
+    for name in ("made_at", "due_at", "until", "ended_at", "reached_at"):
         values[name] = millis(values[name]) if values[name] is not None else None
     return values | {"state": str(row.state)}

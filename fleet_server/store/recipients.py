@@ -1,7 +1,7 @@
 """Queries about who is told: recipients, their contacts, who is on duty, the routes and the silences."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -9,8 +9,9 @@ from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select, update
 
 from fleet_server.domain.routing import Match, Route, Silence, Step
-from fleet_server.store.alert_tables import alert_texts, contacts, recipients, routes, shifts, silences
+from fleet_server.store.alert_tables import alert_texts, contacts, holidays, recipients, routes, shifts, silences
 from fleet_server.store.database import millis, moment
+from fleet_server.store.upsert import upsert
 
 
 class Contact(Struct, frozen=True):
@@ -63,6 +64,8 @@ class Book(Struct, frozen=True):
     silences: tuple[Silence, ...]
     texts: Mapping[tuple[str, str], str] = {}
     """Language and key -> the province's own words in messages."""
+    holidays: Mapping[date, str] = {}
+    """Day -> what it is called; last year's are among them for the reports."""
 
     def on_duty(self, rota: str, now: datetime) -> list[str]:
         """Recipients whose shift it is; a swap is a later shift that stands above the one below it."""
@@ -105,6 +108,7 @@ def book(db: Connection, now: datetime) -> Book:
         ),
         tuple(silence for row in db.execute(standing) if not _is_over(silence := _silence(row._mapping), now)),
         {(row.lang, row.key): row.text for row in db.execute(select(alert_texts))},
+        {date.fromisoformat(row.day): row.name for row in db.execute(select(holidays).order_by(holidays.c.day))},
     )  # fmt: skip
 
 
@@ -163,6 +167,16 @@ def add_shift(db: Connection, shift: Shift) -> None:
 def remove_shift(db: Connection, id: str) -> bool:
     """They will not."""
     return db.execute(delete(shifts).where(shifts.c.id == id)).rowcount == 1
+
+
+def add_holidays(db: Connection, days: Iterable[date], name: str, by: str) -> None:
+    """New ones, or another name for those that are known."""
+    upsert(db, holidays, ["day"], [{"day": day.isoformat(), "name": name, "by": by} for day in days])
+
+
+def remove_holiday(db: Connection, day: date) -> bool:
+    """It is none."""
+    return db.execute(delete(holidays).where(holidays.c.day == day.isoformat())).rowcount == 1
 
 
 def replace_routes(db: Connection, wanted: Iterable[Route], by: str, at: datetime) -> None:

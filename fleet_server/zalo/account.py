@@ -11,19 +11,21 @@ import hmac
 import logging
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
 from fleet_server.channels.channel import Resources, Undelivered
-from fleet_server.zalo import store
+from fleet_server.zalo import oauth, store
 from fleet_server.zalo.answers import Meaning, meaning_of
+from fleet_server.zalo.oauth import Pair
+from fleet_server.zalo.pace import pace_of
 from fleet_server.zalo.settings import ZaloSettings
-from fleet_server.zalo.store import Pair, Tokens
+from fleet_server.zalo.store import Tokens
 
 log = logging.getLogger("diemcau.zalo")
 
 RENEW_AFTER = timedelta(hours=20)
-_WITHIN_S = 10.0
 _AGAIN_S = 2.0
 _OVER_RATE = -32
 _LOST = "the refresh token was used or is dead: an administrator must give consent again (docs/alerts.md)"
@@ -35,6 +37,7 @@ class Account:
     def __init__(self, given: Resources, settings: ZaloSettings) -> None:
         self._given, self.settings = given, settings
         self._known: tuple[int, str] | None = None
+        self._pace = pace_of(settings.app, settings.openapi, settings.per_minute)
 
     async def call(self, method: str, url: str, body: Any = None) -> dict[str, Any]:
         """One call; the data of its answer. A dead token is renewed once. Raises Undelivered."""
@@ -50,8 +53,8 @@ class Account:
             if meaning is Meaning.STOP:
                 await self._stop(f"Zalo says {code}")
             raise Undelivered(
-                f"Zalo says {code}", permanent=meaning in (Meaning.NEXT, Meaning.OURS, Meaning.STOP),
-                whole_channel=meaning in (Meaning.STOP, Meaning.RENEW) or code == _OVER_RATE,
+                f"Zalo says {code}", permanent=meaning not in (Meaning.LATER, Meaning.RENEW),
+                whole_channel=meaning in (Meaning.STOP, Meaning.CHANNEL, Meaning.RENEW) or code == _OVER_RATE,
             )  # fmt: skip
         raise AssertionError("unreachable")
 
@@ -67,6 +70,11 @@ class Account:
     async def check(self) -> None:
         """Whether the account could send; what was given up is not tried again under the same configuration."""
         await self.call("GET", f"{self.settings.openapi}/v2.0/oa/getoa")
+
+    async def template(self, template: str) -> dict[str, Any]:
+        """What Zalo says of a template: its status, and the parameters that it asks for. Raises Undelivered."""
+        asked = urlencode({"template_id": template})
+        return await self.call("GET", f"{self.settings.business}/template/info/v2?{asked}")
 
     async def _access(self) -> tuple[int, str]:
         tokens = await self._tokens()
@@ -90,12 +98,13 @@ class Account:
         return store.unpacked(self._given.box.open(f"zalo:{tokens.app}", tokens.sealed))
 
     async def _ask(self, method: str, url: str, access: str, body: Any) -> tuple[int, dict[str, Any]]:
+        await self._pace.turn()
         headers = {"access_token": access}
         if self.settings.proves:
             key = self.settings.secret.encode()
             headers["appsecret_proof"] = hmac.new(key, access.encode(), hashlib.sha256).hexdigest()
         try:
-            async with httpx.AsyncClient(timeout=_WITHIN_S, follow_redirects=False, trust_env=False) as client:
+            async with httpx.AsyncClient(timeout=oauth.WITHIN_S, follow_redirects=False, trust_env=False) as client:
                 answer = await client.request(method, url, headers=headers, json=body)
         except httpx.HTTPError as error:
             raise Undelivered(f"Zalo: {type(error).__name__}", permanent=False, whole_channel=True) from error
@@ -130,34 +139,21 @@ class Account:
 
     async def _ask_for_pair(self, refresh: str) -> Pair:
         """Once; and once more with the same token where nobody knows whether it was used. Raises Undelivered."""
-        form = {"refresh_token": refresh, "app_id": self.settings.app, "grant_type": "refresh_token"}
-        url, headers = f"{self.settings.oauth}/v4/oa/access_token", {"secret_key": self.settings.secret}
+        grant = {"refresh_token": refresh, "grant_type": "refresh_token"}
         for is_last in (False, True):
             try:
-                async with httpx.AsyncClient(timeout=_WITHIN_S, follow_redirects=False, trust_env=False) as client:
-                    answer = await client.post(url, data=form, headers=headers)
-                if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
-                    raise httpx.HTTPStatusError("", request=answer.request, response=answer)
+                found = await oauth.ask(self.settings, grant)
             except httpx.HTTPError as error:
                 if is_last:
                     raise Undelivered(f"Zalo: {type(error).__name__}", permanent=False, whole_channel=True) from error
                 await asyncio.sleep(_AGAIN_S)
                 continue
-            return await self._pair_in(answer)
+            if isinstance(found, Pair):
+                return found
+            log.error("zalo_token_lost code=%s name=%s", found.code, found.name)
+            await self._stop(_LOST)
+            raise Undelivered(_LOST, permanent=True, whole_channel=True)
         raise AssertionError("unreachable")
-
-    async def _pair_in(self, answer: httpx.Response) -> Pair:
-        try:
-            said = answer.json() if answer.content.strip() else {}
-        except ValueError:
-            said = {}
-        access, new = said.get("access_token"), said.get("refresh_token")
-        if isinstance(access, str) and access and isinstance(new, str) and new:
-            return Pair(access, new)
-        code, name = str(said.get("error", "empty"))[:20], str(said.get("error_name", ""))[:60]
-        log.error("zalo_token_lost code=%s name=%s", code, name)  # never the body: it may hold a token
-        await self._stop(_LOST)
-        raise Undelivered(_LOST, permanent=True, whole_channel=True)
 
     async def _stop(self, why: str) -> None:
         app, mark = self.settings.app, self.settings.mark

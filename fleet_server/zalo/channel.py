@@ -13,12 +13,12 @@ class ZaloChannel(Channel):
 
     def __init__(self, given: Resources) -> None:
         super().__init__(given)
-        self._account = Account(given, settings_of(given.environment))
+        self.account = Account(given, settings_of(given.environment))
 
     @property
     def settings(self) -> ZaloSettings:
         """Of the account."""
-        return self._account.settings
+        return self.account.settings
 
     @property
     def is_configured(self) -> bool:
@@ -27,19 +27,19 @@ class ZaloChannel(Channel):
 
     async def keep(self) -> None:
         """The token, renewed in good time. Raises Undelivered."""
-        await self._account.keep_token()
+        await self.account.keep_token()
 
     async def check(self) -> None:
         """Whether the account could send. Raises Undelivered."""
-        await self._account.check()
+        await self.account.check()
 
     async def send_text(self, path: str, recipient: dict[str, str], text: str) -> str:
         """A text to a person or a group; what Zalo calls it. What looks like a mention is made none."""
         shown = unicodedata.normalize("NFC", text).replace("[@", "[ @")[: self.MOST_CHARACTERS]
         body: dict[str, Any] = {"recipient": recipient, "message": {"text": shown}}
-        found = await self._account.call("POST", f"{self.settings.openapi}{path}", body)
+        found = await self.account.call("POST", f"{self.settings.openapi}{path}", body)
         return str(found.get("message_id", ""))
 
     async def send_template(self, url: str, body: dict[str, Any]) -> dict[str, Any]:
         """A template; the data of the answer."""
-        return await self._account.call("POST", url, body)
+        return await self.account.call("POST", url, body)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from fleet_server.store.alert_tables import zalo_tokens
 from fleet_server.store.database import millis, moment
+from fleet_server.zalo.oauth import Pair
 
 LEASE = timedelta(seconds=30)
 """Who refreshes has so long; whoever comes later may try again."""
@@ -27,13 +28,6 @@ class Tokens(Struct, frozen=True):
     """Why nothing is sent until somebody has seen to it; empty: all is well."""
     mark: str = ""
     """Of the configuration that it was stopped under."""
-
-
-class Pair(Struct, frozen=True):
-    """The secret part."""
-
-    access: str
-    refresh: str
 
 
 def read(db: Connection, app: str) -> Tokens | None:

@@ -104,6 +104,10 @@ DELETE /api/v1/alerts/shifts/{id}                            --O-A--
 PUT    /api/v1/alerts/routes                                 --O-A--
 POST   /api/v1/alerts/silences                               --O-A--
 DELETE /api/v1/alerts/silences/{id}                          --O-A--
+GET    /api/v1/alerts/holidays                               --O-A--
+POST   /api/v1/alerts/holidays                               --O-A--
+DELETE /api/v1/alerts/holidays/{day}                         --O-A--
+POST   /api/v1/zalo/events                                   open
 GET    /api/v1/sessions/{id}/rehearsal                       VTOGAvo
 GET    /api/v1/reports                                       VTOGAvo
 GET    /api/v1/reports/report.xlsx                           VTOGAvo
@@ -165,6 +169,14 @@ POST   /incidents/{number}                                   -TO-A-o
 GET    /alerts                                               --O-A--
 GET    /parts/alerts                                         --O-A--
 POST   /alerts                                               --O-A--
+GET    /holidays                                             --O-A--
+POST   /holidays                                             --O-A--
+GET    /zalo                                                 --O-A--
+POST   /zalo                                                 --O-A--
+GET    /zalo/consent/begin                                   --O-A--
+GET    /zalo/consent                                         --O-A--
+GET    /stop                                                 open
+POST   /stop                                                 open
 GET    /told                                                 open
 POST   /told                                                 open
 GET    /room                                                 open

@@ -64,7 +64,7 @@ class CentreWithoutWires:
 
     def __init__(self, folder: Path, sites: dict[str, str]) -> None:
         """`sites`: id -> kind."""
-        self.clock = TurnedClock()
+        self.clock, self.sites = TurnedClock(), sites
         self._url, self.keys = f"sqlite:///{folder / 'fleet.db'}", folder / "keys"
         rows = [SiteRow(id, "", f"Xã {id}", kind, None, 19.8, 105.7, 30.0, 30.0) for id, kind in sites.items()]
         self.database = Database(self._url)

@@ -22,8 +22,7 @@ from fleet_server.store.incidents import IncidentRow, IncidentStep
 from fleet_server.store.notifications import Delivery, NotificationRow
 from tests.counterparts.centre_without_wires import CentreWithoutWires
 
-ROOMS = 60
-SITES = {"hub": "hub", **{f"r{nr:03}": "commune" for nr in range(ROOMS)}}
+FEW, PROVINCE = 20, 166
 EVERY_S = 5
 
 
@@ -31,13 +30,13 @@ class Replay:
     """Rooms that report every fifteen seconds, each in its own turn, with what has befallen them."""
 
     def __init__(self, centre: CentreWithoutWires) -> None:
-        self.centre = centre
+        self.centre, self.sites = centre, list(centre.sites)
         self.said: dict[str, dict[str, Any]] = {}
         self.away: set[str] = set()
 
     async def start(self) -> None:
         await self.centre.start()
-        for site in SITES:
+        for site in self.sites:
             await self.centre.report(site)
             await self.centre.set_up(site)
         self.noc = await self.centre.directory.add_recipient("NOC", "vi")
@@ -51,11 +50,11 @@ class Replay:
                 await what(passed)
             self.centre.clock.pass_by(EVERY_S)
             turn = int(self.centre.clock.passed_s) // EVERY_S % 3
-            for nr, site in enumerate(SITES):
+            for nr, site in enumerate(self.sites):
                 if site not in self.away and nr % 3 == turn:
                     await self.centre.report(site, **self.said.get(site, {}))
             await self.time_judges()
-            for site in SITES:
+            for site in self.sites:
                 self.centre.alerts._due[site] = 0.0
             await self.centre.alerts.look()
 
@@ -95,9 +94,20 @@ class Replay:
 
 @pytest.fixture
 def centre(tmp_path: Path) -> Iterator[CentreWithoutWires]:
-    made = CentreWithoutWires(tmp_path, SITES)
+    made = CentreWithoutWires(tmp_path, rooms(FEW))
     yield made
     made.close()
+
+
+@pytest.fixture
+def province(tmp_path: Path) -> Iterator[CentreWithoutWires]:
+    made = CentreWithoutWires(tmp_path, rooms(PROVINCE))
+    yield made
+    made.close()
+
+
+def rooms(count: int) -> dict[str, str]:
+    return {"hub": "hub", **{f"r{nr:03}": "commune" for nr in range(count)}}
 
 
 @asynccontextmanager
@@ -132,10 +142,10 @@ def test_a_blackout_is_one_message_within_a_minute(centre: CentreWithoutWires) -
     asyncio.run(story())
 
 
-def test_the_hubs_outage_is_one_message_and_no_room_is_named(centre: CentreWithoutWires) -> None:
+def test_the_hubs_outage_is_one_message_and_no_room_is_named(province: CentreWithoutWires) -> None:
     async def story() -> None:
-        async with replay(centre) as fleet:
-            fleet.away = {site for site in SITES if site != "hub"}
+        async with replay(province) as fleet:
+            fleet.away = {site for site in fleet.sites if site != "hub"}
             await fleet.play(300)
             (told,) = fleet.told()
             assert {row.site for row in fleet.rows() if row.priority > Priority.DIGEST} == {None}
@@ -152,7 +162,7 @@ def test_the_hubs_outage_is_one_message_and_no_room_is_named(centre: CentreWitho
 def test_who_stays_away_after_an_outage_is_told_of_alone(centre: CentreWithoutWires) -> None:
     async def story() -> None:
         async with replay(centre) as fleet:
-            fleet.away = {site for site in SITES if site != "hub"}
+            fleet.away = {site for site in fleet.sites if site != "hub"}
             await fleet.play(200)
             fleet.away = {"r007"}
             await fleet.play(120)
@@ -265,14 +275,14 @@ def test_an_acknowledgement_stops_the_escalation_and_a_clear_calls_the_rest_back
     asyncio.run(story())
 
 
-def test_a_storm_in_which_every_room_has_its_own_trouble_is_told_of_each_once(centre: CentreWithoutWires) -> None:
+def test_a_storm_in_which_every_room_has_its_own_trouble_is_told_of_each_once(province: CentreWithoutWires) -> None:
     async def story() -> None:
-        async with replay(centre) as fleet:
-            for site in SITES:
+        async with replay(province) as fleet:
+            for site in fleet.sites:
                 fleet.said[site] = {"power_source": "battery", "battery_runtime": 900.0}
             await fleet.play(120)
             told = fleet.told()
-            assert len(told) == len(SITES) == len({each.incident for each in told})
+            assert len(told) == len(fleet.sites) == len({each.incident for each in told})
 
     asyncio.run(story())
 

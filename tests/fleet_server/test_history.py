@@ -16,7 +16,7 @@ from openpyxl import load_workbook
 
 from fleet_server.domain.findings import Outcome
 from fleet_server.domain.gate import Gate, SiteAtGate, steps_of
-from fleet_server.domain.history import Hours, Trouble, turn_of, usual_mend_min
+from fleet_server.domain.history import Hours, Trouble, is_working_day, turn_of, usual_mend_min
 from fleet_server.domain.readiness import CheckResult, Judgement, Verdict
 from fleet_server.domain.reports import Period, Used, hours_in, report_of
 from fleet_server.domain.setbacks import OFFLINE, Key
@@ -88,7 +88,14 @@ def test_only_what_took_people_teaches_how_long_it_usually_takes() -> None:
      ("2026-11-25T10:00Z", False), ("2026-11-28T03:00Z", False), ("2026-11-22T20:00Z", False)],
 )  # fmt: skip
 def test_working_hours_are_those_of_the_province(at: str, at_work: bool) -> None:
-    assert HOURS.hold(datetime.fromisoformat(at)) is at_work
+    assert HOURS.hold(datetime.fromisoformat(at), ()) is at_work
+
+
+def test_nobody_works_on_a_holiday_nor_on_the_day_that_another_zone_calls_so() -> None:
+    tet = {date(2027, 2, 8): "Tết"}
+    assert not HOURS.hold(datetime.fromisoformat("2027-02-08T03:00Z"), tet)
+    assert HOURS.hold(datetime.fromisoformat("2027-02-09T00:30Z"), tet)
+    assert not is_working_day(date(2027, 2, 8), tet) and is_working_day(date(2027, 2, 9), tet)
 
 
 TROUBLES = st.lists(
@@ -138,7 +145,7 @@ def centre(tmp_path: Path) -> Iterator[CentreWithoutWires]:
 
 
 def recorder_of(centre: CentreWithoutWires) -> Recorder:
-    return Recorder(centre.database, centre.fleet, centre.stream, centre.clock, HOURS)
+    return Recorder(centre.database, centre.fleet, centre.stream, centre.clock, HOURS, dict)
 
 
 def of(centre: CentreWithoutWires) -> list[Trouble]:

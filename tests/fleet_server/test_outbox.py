@@ -1,8 +1,9 @@
 """The outbox with real counterparts and a turned clock: Zalo away for hours, a flood, the morning's digest."""
 
 import asyncio
+import random
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,17 @@ from fleet_server.alerts.digests import Digests
 from fleet_server.alerts.outbox import Outbox
 from fleet_server.channels.channel import Resources
 from fleet_server.channels.registry import channels
+from fleet_server.domain.causes import Cause
+from fleet_server.domain.findings import Outcome
+from fleet_server.domain.priorities import Priority
 from fleet_server.signing.process import signer_of
 from fleet_server.signing.secret_box import SecretBox
+from fleet_server.store import incidents, notifications
+from fleet_server.store.incidents import IncidentRow
+from fleet_server.store.notifications import Delivery
 from fleet_server.zalo import store
-from fleet_server.zalo.store import Pair, Tokens
+from fleet_server.zalo.oauth import Pair
+from fleet_server.zalo.store import Tokens
 from tests.counterparts.centre_without_wires import HOURS, CentreWithoutWires
 from tests.counterparts.mail_server import MailServer, text_of
 from tests.counterparts.zalo_server import APP, SECRET, ZaloServer
@@ -162,5 +170,44 @@ def test_a_digest_that_is_due_with_an_incident_is_a_message_of_its_own(rig: Rig)
         await rig.play(120)
         subjects = [letter["Subject"] for letter in rig.mail.to(NOC)]
         assert any("không gấp" in subject for subject in subjects) and any("Xã r07" in subject for subject in subjects)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_told_of_an_incident_comes_in_its_order_however_often_the_mail_server_asks_to_wait(
+    rig: Rig, seed: int
+) -> None:
+    chance = random.Random(seed)
+    cause = Cause(("broker", ""), Outcome.FAIL, True, "", "broker")
+    numbers = range(900, 910)
+
+    async def story() -> None:
+        await rig.start(("email", NOC))
+        database, clock = rig.centre.database, rig.centre.clock
+        who = next(iter(rig.centre.directory.book.recipients.values()))
+        for what in ("opened", "raised", "escalated"):
+            now = clock.now()
+            rows = [IncidentRow(nr, None, cause, Priority.ALARM, None, now, told=3) for nr in numbers]
+            until = now + timedelta(hours=1)
+            told = [
+                notifications.new(nr, what, 0, who.id, who.contacts[0].id, "email", now, now, until)
+                for nr in numbers if chance.random() < 0.8
+            ]  # fmt: skip
+            await database.write(lambda db, rows=rows: incidents.save(db, rows))
+            await database.write(lambda db, told=told: notifications.add(db, told))
+            for _ in range(chance.choice((1, 3))):
+                rig.mail.answer = chance.choice(("250 ok", "451 later"))
+                await rig.outbox.send_due()
+                clock.pass_by(chance.choice((1, 1, 4, 20)))
+        rig.mail.answer = "250 ok"
+        for _ in range(10):
+            clock.pass_by(130)
+            await rig.outbox.send_due()
+        for nr in numbers:
+            rows_of = await database.read(lambda db, nr=nr: notifications.of_incident(db, nr))
+            ended = [row.ended_at for row in rows_of]
+            assert all(row.state is Delivery.SENT for row in rows_of)
+            assert ended == sorted(ended), [(row.what, row.ended_at) for row in rows_of]  # type: ignore[type-var]
 
     asyncio.run(story())

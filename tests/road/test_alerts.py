@@ -77,7 +77,8 @@ def test_a_room_without_mains_is_written_to_the_noc_and_seen_to(
     room.ups.cut_mains(runtime_s=600)
     wait_for(lambda: len(mail.to("noc@tinh.vn")) >= 2, 90, "nobody was told")
     letter = mail.to("noc@tinh.vn")[1]
-    text = text_of(letter)
+    text, _, end = "\n".join(text_of(letter).splitlines()).partition("\n\n")
+    assert f"{fleet.address}/stop#" in end
     head, *rest = text.splitlines()
     assert head.startswith("Phường Hàm Rồng: ") and "điện" in head.lower(), text
     assert len(text) <= 500 and rest[-1].startswith(f"{fleet.address}/told#")

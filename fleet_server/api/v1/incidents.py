@@ -70,6 +70,7 @@ class ToldOut(BaseModel):
     state: str
     due_at: datetime
     ended_at: datetime | None
+    reached_at: datetime | None = Field(description="When it came to them, where the channel says so")
     detail: str = Field(description="Why not")
 
 
@@ -123,7 +124,7 @@ async def get_incident(number: Number, server: TheServer, lang: Language) -> Sto
             ToldOut(
                 recipient=book.recipients[each.recipient].name if each.recipient in book.recipients else "",
                 channel=each.channel, what=each.what, state=str(each.state), due_at=each.due_at,
-                ended_at=each.ended_at, detail=each.detail,
+                ended_at=each.ended_at, reached_at=each.reached_at, detail=each.detail,
             )
             for each in await server.incidents.told(number)
         ],

@@ -1,5 +1,6 @@
 """Hands letters to an SMTP server (RFC 5321), encrypted; one thread for each incident (RFC 5322, References)."""
 
+import html
 import re
 import smtplib
 import ssl
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 from fleet_server.channels.channel import Message, Undelivered
 from fleet_server.errors import WrongSettings
+from fleet_server.texts import Lang, translate
 from wire.identity import is_loopback
 
 ADDRESS = re.compile(r"[^\s@<>\"',;:()\\\[\]]{1,64}@[A-Za-z0-9.-]{1,190}")
@@ -71,8 +73,9 @@ class Mailer:
         if message.urgent:
             letter["Importance"] = "high"
         letter["Content-Language"] = message.lang
-        letter.set_content(message.text)
-        letter.add_alternative(message.html, subtype="html")
+        letter.set_content(message.text + _end(message, "\n\n{said} {link}\n"))
+        end = _end(message, '<p><small><a href="{link}">{said}</a></small></p>')
+        letter.add_alternative(message.html.replace("</body>", f"{end}</body>"), subtype="html")
         return letter
 
     def _hand_over(self, letter: EmailMessage | None, address: str) -> None:
@@ -109,3 +112,11 @@ class Mailer:
             talk.ehlo()
         elif not is_loopback(self._host):
             raise Undelivered("the server does not encrypt", permanent=True, whole_channel=True)
+
+
+def _end(message: Message, form: str) -> str:
+    """How its reader ends such letters."""
+    if not message.stop:
+        return ""
+    lang: Lang = "en" if message.lang == "en" else "vi"
+    return form.format(said=html.escape(translate(lang, "stop.no_more")), link=html.escape(message.stop))

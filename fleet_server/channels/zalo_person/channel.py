@@ -20,7 +20,10 @@ class ZaloPerson(ZaloChannel):
 
     async def send(self, message: Message, address: str) -> str:
         """One text."""
-        return await self.send_text("/v3.0/oa/message/cs", {"user_id": address}, message.text)
+        text = message.text
+        if message.reply and self.settings.webhook_secret:
+            text = f"{text}\n{message.reply}"
+        return await self.send_text("/v3.0/oa/message/cs", {"user_id": address}, text)
 
 
 CHANNEL = ZaloPerson

@@ -11,6 +11,7 @@ _ADDRESS = re.compile(r"(uid:\d{6,30}|84\d{9,10})")
 _FROM, _UNTIL = time(6, 5), time(21, 50)
 """At night a template by telephone is refused, or comes without a sound."""
 _MOST_VALUE = 90
+_MAY_BE_SENT = ("ENABLE", "ENABLED")
 _ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
@@ -28,6 +29,12 @@ class ZaloTemplate(ZaloChannel):
     def is_configured(self) -> bool:
         """Whether an app and a template are named."""
         return self.settings.is_complete and bool(self.settings.template)
+
+    async def check(self) -> None:
+        """Whether the template may be sent. Raises Undelivered."""
+        status = str((await self.account.template(self.settings.template)).get("status", ""))
+        if status.upper() not in _MAY_BE_SENT:
+            raise Undelivered(f"the template is {status[:40]}", permanent=True, whole_channel=True)
 
     async def send(self, message: Message, address: str) -> str:
         """The template with the message's parts in its places."""

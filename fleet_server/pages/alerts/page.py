@@ -14,14 +14,13 @@ from fleet_server.domain.access import Act
 from fleet_server.domain.priorities import Priority
 from fleet_server.domain.routing import Match, Route, Step
 from fleet_server.errors import FleetError, Invalid
-from fleet_server.pages.form import form_of, one
+from fleet_server.pages.form import Form, form_of, one
 from fleet_server.pages.render import local_field, local_moment, render
 from fleet_server.server import Server
 from fleet_server.texts import translate
 
 router = APIRouter()
 
-Form = dict[str, list[str]]
 _LEVELS = tuple(priority.name.lower() for priority in Priority)
 
 

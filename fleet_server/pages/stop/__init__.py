@@ -1,0 +1,1 @@
+"""Where whoever is written to ends it."""
