@@ -6,19 +6,15 @@ newest is decoded and judged: `ingest` is a province's rooms that all send witho
 `ingest.each_judged` is every commune of the country once or twice in a batch, where hardly any is.
 """
 
-import socket
-import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
-
 from bench.figure import Figure
+from bench.packets import publish, send
 from demo.broker import mosquitto, start_mosquitto
 from demo.processes import Processes
 from device_drivers.loopback import free_port
@@ -30,7 +26,6 @@ from wire.ids import uuid7
 from wire.messages import About, Report
 from wire.topics import topic_of
 
-_WINDOW = 800
 _LOADS = {"ingest": (167, 600), "ingest.each_judged": (3321, 20)}
 """Sites, and reports of each."""
 _COUNTER = """
@@ -82,7 +77,7 @@ def _rate_of_bare(port: int, sites: int, each: int) -> float:
     assert child.stdout is not None
     child.stdout.readline()
     began_s = time.perf_counter()
-    _send(port, _packets("bare", sites, each))
+    send(port, _packets("bare", sites, each))
     child.stdout.readline()
     took_s = time.perf_counter() - began_s
     child.kill()
@@ -95,16 +90,16 @@ def _rate_of_server(processes: Processes, port: int, folder: Path, sites: int, e
     fleet = FleetUnderTest(processes, port, folder, rows)
     fleet.start()
     about = about_of_room()
-    _send(port, [_publish(topic_of(f"s-{n}", About.kind), encode(about), n + 1) for n in range(sites)])
+    send(port, [publish(topic_of(f"s-{n}", About.kind), encode(about), n + 1) for n in range(sites)])
     packets = _packets("s", sites, each)
 
     def last_is_in() -> bool:
-        site = httpx.get(f"{fleet.address}/api/v1/sites/s-{sites - 1}").json()
+        site = fleet.site(f"s-{sites - 1}")
         return any(r["key"] == "cpu" and r["value"] == float(each - 1) for d in site["devices"] for r in d["readings"])
 
     wait_for(lambda: fleet.site(f"s-{sites - 1}")["devices"], 20)
     began_s = time.perf_counter()
-    _send(port, packets)
+    send(port, packets)
     wait_for(last_is_in, 120)
     took_s = time.perf_counter() - began_s
     fleet.kill()
@@ -120,55 +115,5 @@ def _packets(prefix: str, sites: int, each: int) -> list[bytes]:
         for site in range(sites):
             report = report_of_room(about, boots[site], number + 1, cpu=float(number))
             packet_id = len(found) % 65_535 + 1
-            found.append(_publish(topic_of(f"{prefix}-{site}", Report.kind), encode(report), packet_id))
+            found.append(publish(topic_of(f"{prefix}-{site}", Report.kind), encode(report), packet_id))
     return found
-
-
-def _publish(topic: str, payload: bytes, packet_id: int) -> bytes:
-    """PUBLISH, QoS 1, no properties (MQTT 5, 3.3)."""
-    body = struct.pack("!H", len(topic)) + topic.encode() + struct.pack("!H", packet_id) + b"\x00" + payload
-    return b"\x32" + _length(len(body)) + body
-
-
-def _length(size: int) -> bytes:
-    found = bytearray()
-    while True:
-        size, low = divmod(size, 128)
-        found.append(low | (0x80 if size else 0))
-        if not size:
-            return bytes(found)
-
-
-def _send(port: int, packets: list[bytes]) -> None:
-    """All packets over one connection; returns when each is acknowledged."""
-    with socket.create_connection(("127.0.0.1", port)) as line:
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        name = b"bench-sender"
-        body = b"\x00\x04MQTT\x05\x02\x00\x3c\x00" + struct.pack("!H", len(name)) + name
-        line.sendall(b"\x10" + _length(len(body)) + body)
-        line.recv(256)
-        free = threading.Semaphore(_WINDOW)
-        done = threading.Event()
-        reader = threading.Thread(target=_count_acks, args=(line, len(packets), free.release, done.set))
-        reader.start()
-        for packet in packets:
-            free.acquire()
-            line.sendall(packet)
-        done.wait(60)
-        line.sendall(b"\xe0\x00")
-        reader.join(5)
-
-
-def _count_acks(line: socket.socket, count: int, one: Callable[[], None], all_of_them: Callable[[], None]) -> None:
-    """PUBACK is 4 bytes, or more with a reason; its second byte says how many follow."""
-    waiting = bytearray()
-    while count:
-        data = line.recv(65_536)
-        if not data:
-            return
-        waiting += data
-        while len(waiting) >= 2 and len(waiting) >= 2 + waiting[1]:
-            del waiting[: 2 + waiting[1]]
-            one()
-            count -= 1
-    all_of_them()
