@@ -20,8 +20,8 @@ from demo.broker import mosquitto, start_mosquitto
 from demo.processes import Processes
 from device_drivers.loopback import free_port
 from fleet_server.domain.provisioning import Kept
-from fleet_server.store.database import Database
 from fleet_server.store.tables import site_state
+from tests.counterparts.databases import database_in
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.mail_server import MailServer
 from tests.counterparts.spoken_room import about_of_room, report_of_room
@@ -84,7 +84,7 @@ def _pages_ms(processes: Processes, port: int, folder: Path, mail: MailServer) -
 def _set_up(fleet: FleetUnderTest) -> None:
     """The rooms were whole once; so says the database that the server takes up."""
     fleet.kill()
-    database = Database(f"sqlite:///{fleet.folder / 'fleet.db'}")
+    database = database_in(fleet.folder)
     kept = msgspec.json.encode(Kept(set_up_at=time.time()))
     database.write_now(lambda db: db.execute(update(site_state).values(kept=kept)))
     database.close()

@@ -25,7 +25,7 @@ _BY_MODULE = {
     **dict.fromkeys(("users", "audit"), "people_cli"),
     "minute": "minute_cli",
     **dict.fromkeys(("zalo", "watch"), "alerts_cli"),
-    **dict.fromkeys(("backup", "restore", "doctor"), "keeping_cli"),
+    **dict.fromkeys(("backup", "restore", "migrate", "move-database", "doctor"), "keeping_cli"),
 }
 """Loaded when they are asked for: what they need takes a second."""
 
@@ -84,6 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     back = commands.add_parser("restore", help="put a backup in place; the server must not run")
     back.add_argument("file", type=Path)
     back.add_argument("--replace", action="store_true", help="also where something is there; it is kept beside")
+    commands.add_parser("migrate", help="bring the database to this release; the server must not run")
+    move = commands.add_parser("move-database", help="copy all into an empty database, and compare")
+    move.add_argument("url", help="postgresql://USER@HOST:PORT/NAME; the password: DIEMCAU_DATABASE_PASSWORD_FILE")
     minute = commands.add_parser("minute", help="technical minutes").add_subparsers(dest="act", required=True)
     minute.add_parser("verify", help="whether a file is as it was sealed").add_argument("file", type=Path)
     zalo = commands.add_parser("zalo", help="the Official Account").add_subparsers(dest="act", required=True)
@@ -118,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _profiles(settings, given)
         if given.command in _BY_MODULE:
             module = import_module(f"fleet_server.{_BY_MODULE[given.command]}")
-            result: int = getattr(module, given.command)(settings, given)
+            result: int = getattr(module, given.command.replace("-", "_"))(settings, given)
             return result
         taken = _import_sites(settings, given.file) if given.command == "sites" else _import_map(settings, given.file)
         print(taken)

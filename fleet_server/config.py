@@ -1,11 +1,12 @@
 """Settings of the server: command line over environment (DIEMCAU_…) over default; secrets never on a command line."""
 
+import importlib.util
 import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
@@ -131,6 +132,26 @@ class Settings(Struct, frozen=True):
         return self.folder / "map.geojson"
 
 
+def url_of(given: str, env: Mapping[str, str]) -> str:
+    """SQLAlchemy's form of a database's address; the password comes from a file. Raises WrongSettings."""
+    url = urlsplit(given)
+    if url.scheme == "sqlite":
+        return given
+    if url.scheme not in ("postgresql", "postgresql+psycopg") or url.password is not None or not url.path.strip("/"):
+        raise WrongSettings("settings.wrong_database", scheme=url.scheme[:20])
+    if importlib.util.find_spec("psycopg") is None:
+        raise WrongSettings("settings.no_psycopg")
+    where, password = given.partition("://")[2], env.get("DIEMCAU_DATABASE_PASSWORD_FILE")
+    if password:
+        try:
+            secret = quote(Path(password).read_text(encoding="utf-8").strip(), safe="")
+        except OSError as error:
+            raise WrongSettings("settings.secret_unreadable", file=password, detail=error.strerror) from error
+        who, _, place = where.rpartition("@")
+        where = f"{who}:{secret}@{place}"
+    return f"postgresql+psycopg://{where}"
+
+
 def settings_of(folder: Path | None, host: str | None, port: int | None, broker: str | None) -> Settings:
     """Settings from what the command line gave and the environment holds. Raises WrongSettings."""
     env = os.environ
@@ -166,6 +187,7 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise WrongSettings("settings.wrong_zone", zone=zone) from error
+    database = env.get("DIEMCAU_DATABASE_URL")
     files, signer = env.get("DIEMCAU_BROKER_FILES"), env.get("DIEMCAU_SIGNER")
     return Settings(
         folder=folder or Path(env.get("DIEMCAU_FOLDER", "var")), host=listen, port=numbers[1],
@@ -176,7 +198,7 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
         second_factor=env.get("DIEMCAU_SECOND_FACTOR", "1") != "0",
         second_person=env.get("DIEMCAU_SECOND_PERSON", "") not in ("", "0"),
         signer_socket=Path(signer) if signer else None, renewal_spread_s=spread_s,
-        database_url=env.get("DIEMCAU_DATABASE_URL"), working_hours=working, timezone=zone,
+        database_url=url_of(database, env) if database else None, working_hours=working, timezone=zone,
         public_url=(env.get("DIEMCAU_PUBLIC_URL") or "").rstrip("/") or None,
         echo_host=env.get("DIEMCAU_ECHO_HOST", listen), echo_port=echo_port,
         line_test_share=share, line_test_s=test_s, gate_webhook=webhook, heartbeat=heartbeat,

@@ -12,6 +12,7 @@ from demo.broker import mosquitto, start_embedded, start_mosquitto
 from demo.processes import Processes
 from device_drivers.equipment import EquipmentLoop
 from device_drivers.loopback import free_port
+from tests.counterparts.databases import CHOICE, postgres, postgres_is_there
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.room import RoomUnderTest
 from tests.counterparts.waiting import listening
@@ -28,6 +29,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest."""
     rank = {name: nr for nr, name in enumerate(_LONGEST_FIRST)}
     items.sort(key=lambda item: rank.get(item.path.parent.name, len(rank)))
+
+
+def pytest_sessionfinish() -> None:
+    """Leave no PostgreSQL behind."""
+    if postgres.cache_info().currsize:
+        postgres().stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each of the two in turn, for whatever the test opens."""
+    kind: str = request.param
+    if kind == "postgresql":
+        need(postgres_is_there(), "postgresql")
+    monkeypatch.setenv(CHOICE, kind)
+    return kind
 
 
 def need(found: object, what: str) -> None:

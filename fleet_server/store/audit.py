@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, insert, select
 
-from fleet_server.store.database import millis, moment
+from fleet_server.store.database import millis, moment, without_nul
 from fleet_server.store.tables import audit
 
 START = "0" * 64
@@ -38,8 +38,9 @@ def add(
     """One more row. The caller's transaction is the only writer."""
     last = db.execute(select(audit.c.n, audit.c.hash).order_by(audit.c.n.desc()).limit(1)).first()
     row = AuditRow(
-        (last.n if last else 0) + 1, moment(millis(at)), by[:120], origin[:64], act[:64], site, outcome, details or {}
-    )
+        (last.n if last else 0) + 1, moment(millis(at)), without_nul(by[:120]), without_nul(origin[:64]), act[:64],
+        site, outcome, details or {},
+    )  # fmt: skip
     hashed = msgspec.structs.replace(row, hash=hash_of(row, last.hash if last else START))
     values = msgspec.structs.asdict(hashed) | {"at": millis(at), "details": _DETAILS.encode(row.details).decode()}
     db.execute(insert(audit).values(values))

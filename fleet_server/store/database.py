@@ -1,6 +1,7 @@
 """The only doors to the database: `read` and `write`, each a plain function run in a thread of its own kind.
 
-One writer at a time. SQLite: WAL, synchronous=FULL, BEGIN IMMEDIATE; a write is on the disk when it returns.
+One writer at a time, also among programs. SQLite: WAL, synchronous=FULL, BEGIN IMMEDIATE. PostgreSQL: whoever writes
+holds an advisory lock until it has committed. A write is on the disk when it returns; a question sees one moment.
 """
 
 import asyncio
@@ -8,17 +9,20 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+
+from fleet_server.errors import WrongSettings
+from fleet_server.store import schema
 
 T = TypeVar("T")
 
 _READERS = 4
 _READER = "store-read"
+_WRITERS = 0x6469656D  # "diem"
+"""The key of the advisory lock that writers take turns by."""
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA busy_timeout=5000", "PRAGMA foreign_keys=ON",
     "PRAGMA trusted_schema=OFF",
@@ -26,11 +30,22 @@ _PRAGMAS = (
 
 
 class Database:
-    """A migrated database."""
+    """A database at the newest revision; an empty one is brought there.
+
+    Raises WrongSettings where its tables are of another release: `diemcau-server migrate` keeps a backup first.
+    """
 
     def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
-        _migrate(self._engine, url)
+        self._engine = engine_of(url)
+        try:
+            with self._engine.begin() as connection:
+                if (missing := schema.pending(connection)) and schema.revision_of(connection) is not None:
+                    raise WrongSettings("settings.database_is_older", count=len(missing))
+                if missing:
+                    schema.upgrade(connection)
+        except SQLAlchemyError as error:
+            detail = str(getattr(error, "orig", error)).strip().splitlines()[:1]
+            raise WrongSettings("settings.no_database", detail=" ".join(detail)[:200]) from error
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-write")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix=_READER)
 
@@ -69,32 +84,53 @@ def moment(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
-def _engine(url: str) -> Engine:
+def engine_of(url: str) -> Engine:
+    """How the database is spoken to."""
     engine = create_engine(url, hide_parameters=True)  # or names and telephone numbers stand in the log of a failure
     if engine.dialect.name == "sqlite":
-
-        @event.listens_for(engine, "connect")
-        def set_up(connection: Any, _record: Any) -> None:
-            connection.isolation_level = None
-            for pragma in _PRAGMAS:
-                connection.execute(pragma)
-
-        @event.listens_for(engine, "begin")
-        def begin(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN" if _only_reads() else "BEGIN IMMEDIATE")
-
+        _by_sqlite(engine)
+    else:
+        _by_postgresql(engine)
     return engine
+
+
+def _by_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if _only_reads() else "BEGIN IMMEDIATE")
+
+
+def _by_postgresql(engine: Engine) -> None:
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if _only_reads():
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        else:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def keep_nul_away(_c: Any, _cursor: Any, said: str, given: Any, _context: Any, _many: bool) -> tuple[str, Any]:
+        # A text of PostgreSQL's holds no NUL (datatype-character.html); who sends one must not stop what others say.
+        return said, [_storable(each) for each in given] if isinstance(given, list) else _storable(given)
+
+
+def without_nul(text: str) -> str:
+    """As any of our databases can keep it."""
+    return text.replace("\0", "\ufffd")
+
+
+def _storable(given: Any) -> Any:
+    if isinstance(given, dict) and any(isinstance(value, str) and "\0" in value for value in given.values()):
+        return {name: without_nul(value) if isinstance(value, str) else value for name, value in given.items()}
+    return given
 
 
 def _only_reads() -> bool:
     """A question need not wait for the writer, and has threads of its own."""
     return threading.current_thread().name.startswith(_READER)
-
-
-def _migrate(engine: Engine, url: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")

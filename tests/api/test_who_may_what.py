@@ -19,10 +19,10 @@ from schemathesis.checks import not_a_server_error
 
 from fleet_server.api.access import Open, demand_of
 from fleet_server.api.application import routers
-from fleet_server.store.database import Database
 from fleet_server.store.identities import CertificateRow, add_certificate
 from fleet_server.store.rollout import RunRow, RunStep, save_run
 from tests.counterparts.able_room import AbleRoom
+from tests.counterparts.databases import database_in
 from tests.counterparts.fleet import PASSWORD
 from tests.counterparts.standing import StandingFleet, standing_fleet
 from tests.counterparts.waiting import wait_for
@@ -248,7 +248,7 @@ class World:
         now = datetime.now(UTC)
         run = RunRow(self.run, OTHER, "tests", now, now, "done", (RunStep("camera-1", "ntp_server", "a", "b", "set"),))
         known = CertificateRow("1", MINE, "authority", now, now + timedelta(days=30), uuid7(), "no certificate")
-        database = Database(f"sqlite:///{fleet.folder / 'fleet.db'}")
+        database = database_in(fleet.folder)
         database.write_now(lambda db: (save_run(db, run), add_certificate(db, known)))
         database.close()
 

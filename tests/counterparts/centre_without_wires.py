@@ -22,9 +22,9 @@ from fleet_server.sessions.stages import StageDesk
 from fleet_server.signing.secret_box import SecretBox
 from fleet_server.state.attention import Attention
 from fleet_server.state.fleet import Fleet, keep
-from fleet_server.store.database import Database
 from fleet_server.store.sites import SiteRow, replace_sites
 from fleet_server.store.stages import StageRow, of_session
+from tests.counterparts.databases import database_in
 from tests.counterparts.spoken_room import about_of_room, report_of_room
 from wire.codec import encode
 from wire.ids import uuid7
@@ -65,9 +65,9 @@ class CentreWithoutWires:
     def __init__(self, folder: Path, sites: dict[str, str]) -> None:
         """`sites`: id -> kind."""
         self.clock, self.sites = TurnedClock(), sites
-        self._url, self.keys = f"sqlite:///{folder / 'fleet.db'}", folder / "keys"
+        self.keys = folder / "keys"
         rows = [SiteRow(id, "", f"Xã {id}", kind, None, 19.8, 105.7, 30.0, 30.0) for id, kind in sites.items()]
-        self.database = Database(self._url)
+        self.database = database_in(folder)
         self.database.write_now(lambda db: replace_sites(db, rows))
         self._seq = 0
 

@@ -1,6 +1,7 @@
 """A server as a process, and what a client of its API does."""
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,8 +12,9 @@ import httpx
 
 from demo.processes import Processes
 from device_drivers.loopback import free_port
-from fleet_server.config import Settings
+from fleet_server.config import Settings, url_of
 from fleet_server.people_cli import users
+from tests.counterparts.databases import url_in
 from tests.counterparts.identity import give_keys
 from tests.counterparts.waiting import wait_for
 
@@ -35,7 +37,10 @@ class FleetUnderTest:
         self._processes, self._broker_port, self.folder = processes, broker_port, folder
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
+        self.database = url_in(folder)
         self.environment = {"DIEMCAU_PUBLIC_URL": self.address, "DIEMCAU_SECOND_FACTOR": "0"}
+        if self.database.startswith("postgresql"):
+            self.environment["DIEMCAU_DATABASE_URL"] = self.database
         self._command = [sys.executable, "-m", "fleet_server.cli", "--folder", str(folder)]
         folder.mkdir(parents=True, exist_ok=True)
         give_keys(folder)
@@ -53,7 +58,7 @@ class FleetUnderTest:
             act="add", lang="en", login=login, name=login, role=role, sites=",".join(sites),
             password_file=secrets / "password", token_file=token,
         )  # fmt: skip
-        users(Settings(self.folder), given)
+        users(Settings(self.folder, database_url=url_of(self.database, {})), given)
         return token.read_text()
 
     def client_of(self, token: str) -> httpx.Client:
@@ -77,7 +82,10 @@ class FleetUnderTest:
         """Import a CSV file of sites."""
         file = self.folder / "sites.csv"
         file.write_text(rows, encoding="utf-8")
-        subprocess.run([*self._command, "sites", "import", str(file)], check=True, capture_output=True, timeout=60)
+        subprocess.run(
+            [*self._command, "sites", "import", str(file)], check=True, capture_output=True, timeout=60,
+            env={**os.environ, **self.environment},
+        )  # fmt: skip
 
     def start(self, within_s: float = 30.0) -> None:
         """Start it and wait until it is well."""

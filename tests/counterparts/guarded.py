@@ -22,8 +22,8 @@ from fleet_server.authority.certificates import issue, requested_key
 from fleet_server.authority.files import AuthorityFiles
 from fleet_server.broker.mosquitto import CONF, LOG, SERVER_NAME
 from fleet_server.domain.identities import CERTIFICATE_LIVES, RENEW_AFTER
-from fleet_server.store.database import Database
 from fleet_server.store.identities import CertificateRow, add_certificate
+from tests.counterparts.databases import database_in
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.identity import PUBLIC
 from tests.counterparts.waiting import listening, wait_for
@@ -168,7 +168,7 @@ class GuardedFleet(FleetUnderTest):
                 identity,
                 Identity(site, "127.0.0.1", self.outer_port, PUBLIC, True, self.authority.trusted_by_rooms, known),
             )
-        database = Database(f"sqlite:///{self.folder / 'fleet.db'}")
+        database = database_in(self.folder)
         database.write_now(lambda db: [add_certificate(db, row) for row in rows])
         database.close()
 

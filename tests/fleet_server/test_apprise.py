@@ -14,7 +14,7 @@ from fleet_server.channels.apprise.channel import Apprise
 from fleet_server.channels.channel import Message, Resources, Undelivered
 from fleet_server.signing.process import signer_of
 from fleet_server.signing.secret_box import SecretBox
-from fleet_server.store.database import Database
+from tests.counterparts.databases import database_in
 from wire.times import SystemClock
 
 pytest.importorskip("apprise", reason="an extra: pip install diemcau[apprise]")
@@ -58,7 +58,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def channel(tmp_path: Path) -> Iterator[Apprise]:
-    database = Database(f"sqlite:///{tmp_path / 'fleet.db'}")
+    database = database_in(tmp_path)
     clock, box, signer = SystemClock(), SecretBox(tmp_path), signer_of(tmp_path, None)
     yield Apprise(Resources({}, clock, database, box, signer, "https://diemcau.vn"))
     database.close()

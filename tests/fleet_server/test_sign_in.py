@@ -21,6 +21,7 @@ from fleet_server.people.users import new_user
 from fleet_server.signing.one_time import hash_of
 from fleet_server.store.database import Database
 from fleet_server.store.people import KeyKind, add_user
+from tests.counterparts.databases import database_in
 from tests.counterparts.fleet import PASSWORD
 from tests.counterparts.standing import StandingFleet, standing_fleet
 from tests.counterparts.waiting import wait_for
@@ -557,7 +558,7 @@ def test_whoever_tries_name_after_name_leaves_one_row_a_minute(fleet: StandingFl
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'people.db'}")
+    made = database_in(tmp_path)
     yield made
     made.close()
 

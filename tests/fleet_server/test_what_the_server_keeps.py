@@ -25,6 +25,7 @@ from fleet_server.store.database import Database
 from fleet_server.store.sites import SiteRow, all_sites, replace_sites
 from fleet_server.store.tables import log_entries
 from tests.counterparts.centre_without_wires import ABOUT, CentreWithoutWires
+from tests.counterparts.databases import database_in
 from tests.counterparts.spoken_room import report_of_room
 from wire.codec import encode
 from wire.ids import uuid7
@@ -38,7 +39,7 @@ DATA = Path(__file__).parents[2] / "demo" / "data" / "thanh-hoa"
 @pytest.fixture(scope="module")
 def database():  # type: ignore[no-untyped-def]
     with tempfile.TemporaryDirectory() as folder:
-        made = Database(f"sqlite:///{folder}/fleet.db")
+        made = database_in(folder)
         yield made
         made.close()
 

@@ -20,7 +20,6 @@ from fleet_server.channels.registry import channels
 from fleet_server.errors import Conflict, FleetError, Forbidden
 from fleet_server.signing.process import signer_of
 from fleet_server.signing.secret_box import SecretBox
-from fleet_server.store.database import Database
 from fleet_server.zalo import store
 from fleet_server.zalo.account import Account
 from fleet_server.zalo.consent import ConsentDesk
@@ -29,6 +28,7 @@ from fleet_server.zalo.oauth import Pair
 from fleet_server.zalo.pace import Pace
 from fleet_server.zalo.settings import settings_of
 from fleet_server.zalo.store import Tokens
+from tests.counterparts.databases import database_in
 from tests.counterparts.zalo_server import APP, BOT, GROUP, SECRET, WEBHOOK_SECRET, Template, ZaloServer
 
 PERSON = "2512523625412515"
@@ -56,7 +56,7 @@ class Rig:
         (folder / "secret").write_text(SECRET)
         (folder / "bot").write_text(BOT)
         (folder / "webhook").write_text(WEBHOOK_SECRET)
-        self.database, self.box = Database(f"sqlite:///{folder / 'fleet.db'}"), SecretBox(folder)
+        self.database, self.box = database_in(folder), SecretBox(folder)
         env = {
             "DIEMCAU_ZALO_APP": APP, "DIEMCAU_ZALO_SECRET_FILE": str(folder / "secret"),
             "DIEMCAU_ZALO_OAUTH": zalo.address, "DIEMCAU_ZALO_OPENAPI": zalo.address,

@@ -15,9 +15,9 @@ from fleet_server.domain.findings import Outcome
 from fleet_server.domain.priorities import Priority
 from fleet_server.signing.secret_box import SecretBox
 from fleet_server.store import incidents, notifications, recipients
-from fleet_server.store.database import Database
 from fleet_server.store.incidents import IncidentRow
 from fleet_server.store.recipients import Contact, Recipient
+from tests.counterparts.databases import database_in
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.mail_server import MailServer
 from tests.counterparts.waiting import wait_for
@@ -30,7 +30,7 @@ INCIDENTS = int(os.environ.get("DIEMCAU_ALERT_INCIDENTS", "60"))
 
 def fill(fleet: FleetUnderTest) -> list[str]:
     """Each incident with a recipient of its own, who is to hear of it."""
-    database, box = Database(f"sqlite:///{fleet.folder / 'fleet.db'}"), SecretBox(fleet.folder / "keys")
+    database, box = database_in(fleet.folder), SecretBox(fleet.folder / "keys")
     now = datetime.now(UTC)
     addresses = [f"r{nr}@tinh.vn" for nr in range(INCIDENTS)]
     cause = Cause(("broker", ""), Outcome.FAIL, True, "", "broker")
@@ -83,7 +83,7 @@ def test_no_notification_is_lost_and_a_kill_doubles_one_at_most(
 
 
 def waiting(fleet: FleetUnderTest) -> int:
-    database = Database(f"sqlite:///{fleet.folder / 'fleet.db'}")
+    database = database_in(fleet.folder)
     try:
         return len(database.read_now(lambda db: notifications.due(db, datetime.now(UTC) + timedelta(hours=1))))
     finally:

@@ -14,8 +14,8 @@ from openpyxl import load_workbook
 from demo.processes import Processes
 from device_drivers.equipment import EquipmentLoop
 from fleet_server.domain.sessions import Session
-from fleet_server.store.database import Database
 from fleet_server.store.sessions import add
+from tests.counterparts.databases import database_in
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.room import RoomUnderTest
 from tests.counterparts.waiting import wait_for
@@ -75,7 +75,7 @@ def over(processes: Processes, mosquitto_port: int, tmp_path: Path) -> tuple[Fle
         uuid7(), "Tiếp công dân", "periodic", "", now - timedelta(hours=1), now - timedelta(minutes=5),
         (SITE, "38-2"), now - timedelta(days=1),
     )  # fmt: skip
-    database = Database(f"sqlite:///{fleet.folder / 'fleet.db'}")
+    database = database_in(fleet.folder)
     database.write_now(lambda db: add(db, session))
     database.close()
     return fleet, session

@@ -15,8 +15,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from demo.processes import Processes
 from edge_agent.agent import Agent
 from edge_agent.identity import FOLDER, SEALING, write_private
-from fleet_server.store.database import Database
 from fleet_server.store.identities import EnrolmentRow, EnrolmentState, add_enrolment
+from tests.counterparts.databases import database_in
 from tests.counterparts.room import RoomUnderTest
 from tests.counterparts.spoken_centre import SpokenCentre
 from tests.counterparts.standing import StandingFleet
@@ -102,7 +102,7 @@ def test_a_password_reaches_its_device_and_can_be_read_nowhere_on_its_way(
     (families / "ups_generic.yaml").write_text(FAMILY.format(port=room.ups.port))
     now = datetime.now(UTC)
     accepted = EnrolmentRow(uuid7(), SITE, "x", "tests", now, now, EnrolmentState.ACCEPTED, sealing_key=public_of(key))
-    database = Database(f"sqlite:///{fleet.folder / 'fleet.db'}")
+    database = database_in(fleet.folder)
     database.write_now(lambda db: add_enrolment(db, accepted))
     database.close()
     fleet.start()
