@@ -28,9 +28,11 @@ from edge_agent.reporter import DEFAULT_INTERVAL_S, Reporter
 from edge_agent.room import View, happenings
 from edge_agent.store import Store
 from edge_agent.supervisor import Supervisor
+from edge_agent.watchdog import Watchdog
 from wire.ids import uuid7
 from wire.messages import Ack, Certificate, Command, Config
 from wire.mqtt import Received
+from wire.service_manager import ServiceManager
 from wire.times import Clock, SystemClock
 
 log = logging.getLogger("diemcau.agent")
@@ -53,6 +55,7 @@ class Agent:
         self._log = RoomLog(self._store, self._clock)
         self._journal = Journal(self._store, self._log, self._clock)
         self._supervisor = Supervisor(self._clock)
+        self._manager = ServiceManager()
         self._poller = Poller()
         self.devices = Devices(
             config, self._journal, self._clock, self._supervisor, self._poller, self._found, self._keeper.unseal
@@ -87,11 +90,14 @@ class Agent:
         start("reporter", self._reporter.run)
         start("link", self._link.run)
         start("renewal", self._renewals.run)
+        start("watchdog", Watchdog(self._store, self._link, self._manager).run)
         if self._config.discovery.every_s:
             start("discovery", self._discover)
+        self._manager.ready()
 
     def stop(self) -> list[str]:
         """End in order; names of threads that hang in a driver and were left behind."""
+        self._manager.stopping()
         self._poller.stop()
         self.devices.poke()
         self._reporter.wake()

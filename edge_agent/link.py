@@ -35,6 +35,10 @@ class RoomLink:
         """Whether something published now has a chance."""
         return self._session.is_connected
 
+    def is_at_work(self, within_s: float) -> bool:
+        """Whether the broker has answered within this time, or, where it is out of reach, we go on trying."""
+        return self._session.is_at_work(within_s)
+
     def run(self, stop: Event, beat: Callable[[], None]) -> None:
         """Hold the connection until `stop`, then say that we leave."""
         leaving = Event()

@@ -60,6 +60,11 @@ class Store:
         with self._lock:
             yield self._db
 
+    def beat(self) -> None:
+        """Write something, so that whoever asks knows that it can be written. Raises sqlite3.Error."""
+        with self.write() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('beat', ?)", (uuid7(),))
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:

@@ -65,9 +65,11 @@ from fleet_server.state.fleet import Fleet
 from fleet_server.state.timers import Timers
 from fleet_server.store.database import Database
 from fleet_server.telling import tell_rooms
+from fleet_server.watchdog import Watchdog
 from fleet_server.zalo.consent import ConsentDesk
 from wire.ids import uuid7
 from wire.mqtt import Broker, Tls
+from wire.service_manager import ServiceManager
 from wire.times import Clock, SystemClock
 
 log = logging.getLogger("diemcau.server")
@@ -193,6 +195,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         Digests(database, alerts, clock, outbox.wake).run,
         lambda: tell_rooms(server, attention),
         lambda: _notice_sites(server),
+        Watchdog(database, link, clock, ServiceManager()).run,
     ]
     try:
         async with asyncio.TaskGroup() as group:

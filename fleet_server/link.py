@@ -48,6 +48,10 @@ class FleetLink:
         """Whether the broker has us."""
         return self._session.is_connected
 
+    def is_at_work(self, within_s: float) -> bool:
+        """Whether the broker has answered within this time, or, where it is out of reach, we go on trying."""
+        return self._session.is_at_work(within_s)
+
     def start(self) -> None:
         """Begin to connect."""
         self._thread.start()

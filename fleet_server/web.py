@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import uvicorn
@@ -16,6 +19,7 @@ from fleet_server.line_tests.echo import Echo
 from fleet_server.people.users import first_link
 from fleet_server.server import Server
 from fleet_server.texts import translate
+from wire.service_manager import ServiceManager
 
 log = logging.getLogger("diemcau.server")
 
@@ -35,7 +39,9 @@ async def serve(settings: Settings) -> None:
             authority = server.identities.authority
             config.ssl_certfile, key = authority.service("web", settings.names, authority.issuing)
             config.ssl_keyfile = str(key)
-        web = uvicorn.Server(config)
+        web = _Web(config)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, web.leave)
         line = _listening(settings)
         address = line.getsockname()
         scheme = "https" if settings.web_tls else "http"
@@ -46,10 +52,26 @@ async def serve(settings: Settings) -> None:
             print(translate("vi", "people.first"), link, sep="\n", flush=True)  # to the console: it is no log's
             await server.known.load()
         log.info("listening address=%s://%s:%d", scheme, *address[:2])
+        manager = ServiceManager()
+        manager.ready()
         try:
             await web.serve(sockets=[line])
         finally:
+            manager.stopping()
             echo.close()
+
+
+class _Web(uvicorn.Server):
+    """uvicorn would end the process by the signal that it got; the parts behind it have still to leave in order."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are ours."""
+        yield
+
+    def leave(self) -> None:
+        """Take nothing new, answer what is under way."""
+        self.should_exit = True
 
 
 def _listening(settings: Settings) -> socket.socket:

@@ -11,6 +11,7 @@ import logging
 import random
 import ssl
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -28,6 +29,7 @@ log = logging.getLogger("diemcau.mqtt")
 _MAX_PACKET_BYTES = 70_000
 _SESSION_S = 3600
 _BURST = 64
+_ASK_EVERY_S, _NEVER = 10.0, "diemcau/v1/nobody"
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 
 
@@ -105,6 +107,8 @@ class MqttSession:
         self._heard = 0
         self._stored: deque[Received] = deque()
         self._acknowledging = threading.Lock()
+        self._served_s = self._answered_s = self._asked_s = float("-inf")
+        """On the monotonic clock: we went on, the broker answered, we asked it."""
         self.faults = 0
         """Errors caught at a callback's edge: each would have ended paho's thread."""
 
@@ -112,6 +116,11 @@ class MqttSession:
     def is_connected(self) -> bool:
         """Whether the broker has accepted us and our subscription."""
         return self._up.is_set()
+
+    def is_at_work(self, within_s: float) -> bool:
+        """Whether, within this time, the broker has answered or, without a connection, we have gone on trying."""
+        last_s = self._answered_s if self._up.is_set() else self._served_s
+        return time.monotonic() - last_s < within_s
 
     def run(self, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
         """Connect, serve, reconnect; return when `stop` is set."""
@@ -128,6 +137,7 @@ class MqttSession:
             wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
             while until > 0 and not stop.wait(min(1.0, until)):
                 until -= 1.0
+                self._served_s = time.monotonic()
                 beat()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None) -> bool:
@@ -206,6 +216,11 @@ class MqttSession:
         while result == paho.MQTT_ERR_SUCCESS and heard < self._heard < until:
             heard, result = self._heard, client.loop_read()
         self._say_stored()
+        self._served_s = now_s = time.monotonic()
+        if self._up.is_set() and now_s - self._asked_s >= _ASK_EVERY_S:
+            # To leave what was never subscribed to is the one question that changes nothing (MQTT 5, 3.11.3: 0x11).
+            self._asked_s = now_s
+            client.unsubscribe(_NEVER)
         return result
 
     def _say_stored(self, most: int = _BURST * 4) -> None:
@@ -232,6 +247,7 @@ class MqttSession:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.on_unsubscribe = self._on_answer
         return client
 
     def _say_goodbye(self, client: paho.Client) -> None:
@@ -255,9 +271,13 @@ class MqttSession:
             log.warning("subscription_refused topic=%s reason=%s", self._subscription, reasons[0])
             return
         self._client = client
+        self._answered_s = time.monotonic()
         self._up.set()
         log.info("broker_connected client=%s", self._name)
         self._guarded(lambda: self._connected(True))
+
+    def _on_answer(self, *_: Any) -> None:
+        self._answered_s = time.monotonic()
 
     def _on_message(self, client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         self._heard += 1

@@ -115,6 +115,10 @@ def ask(debian: BootedDebian, method: str, path: str, body: object = None) -> An
     return json.loads(debian.run(f"python3 /root/ask.py {method} {path} '{told}'").stdout)
 
 
+def restarts(debian: BootedDebian, unit: str) -> int:
+    return int(debian.run(f"systemctl show --value --property=NRestarts {unit}").stdout)
+
+
 @pytest.mark.timeout(500)
 def test_server_signer_broker_and_agent_work_behind_their_walls(debian: BootedDebian) -> None:
     debian.run("ip link set lo up; install -d -o diemcau-server -g diemcau-server -m 700 /var/lib/diemcau-server")
@@ -158,6 +162,15 @@ def test_server_signer_broker_and_agent_work_behind_their_walls(debian: BootedDe
         assert debian.run(f"systemctl is-active {unit}").stdout.strip() == "active"
         journal = debian.run(f"journalctl -u {unit} -o cat").stdout
         assert "Traceback" not in journal and "thread_failed" not in journal, journal[-1_500:]
+    # Who hangs says nothing, and is started again.
+    drop_in = "[Service]\nWatchdogSec=8\n"
+    debian.write("/etc/systemd/system/diemcau-agent.service.d/watchdog.conf", drop_in)
+    debian.run("systemctl daemon-reload; systemctl restart diemcau-agent")
+    debian.run("sleep 10; systemctl is-active diemcau-agent")
+    assert restarts(debian, "diemcau-agent") == 0, "whoever works is left alone"
+    debian.run("systemctl kill --signal=STOP diemcau-agent")
+    wait_for(lambda: restarts(debian, "diemcau-agent") > 0, 40, "it hangs and nobody does anything")
+    wait_for(lambda: ask(debian, "GET", "/sites/38-1")["verdict"] != "offline", 60, "it is not back")
     stolen = debian.run("runuser -u diemcau-server -- cat /var/lib/diemcau-signer/keys/signing.key", check=False)
     assert stolen.returncode != 0, "the server may not read the signing key"
     ask(debian, "POST", "/sites/38-1/identity/revocation", {"reason": "stolen"})
@@ -174,7 +187,7 @@ def test_an_agent_behind_its_walls_reaches_equipment_and_nothing_else(debian: Bo
     unit = (ROOT / UNITS[0]).read_text()
     unit = re.sub(r"^ExecStart=.*$", "ExecStart=/usr/bin/env PYTHONPATH=/opt/diemcau/src:/opt/diemcau/lib "
                   "/usr/bin/python3 /opt/diemcau/probe.py", unit, flags=re.M)  # fmt: skip
-    unit = unit.replace("Restart=always", "Restart=no").replace("Type=exec", "Type=oneshot")
+    unit = unit.replace("Restart=always", "Restart=no").replace("Type=notify", "Type=oneshot")
     debian.write("/etc/systemd/system/probe.service", unit)
     debian.run("systemctl daemon-reload; systemctl start probe")
     said = debian.run("journalctl -u probe -o cat").stdout
