@@ -38,6 +38,7 @@ from wire.times import Clock, SystemClock
 log = logging.getLogger("diemcau.agent")
 
 
+REPORTED = "reported"
 _SECRETS_EVERY_S = 30.0
 
 
@@ -69,6 +70,7 @@ class Agent:
         self._commands = Commands(self.devices, self._journal, self._log, self._clock, self._trust)
         self.admission = Admission(self._keeper, boot_id, self._log, self._clock)
         self._renewals = Renewals(self._keeper, self._link, self._clock)
+        self._reported = False
         self._wanted: tuple[Config, float] | None = None
         """What the centre wants, and when it was last put in force."""
 
@@ -143,6 +145,7 @@ class Agent:
         elif isinstance(message, Ack):
             if message.log_id == self._log.log_id:  # of another log the numbers say nothing
                 self._trust.answered(message.through, message.at)
+                self._has_reported()
             if not self._trust.is_measured:  # the answer came too late to say what time it is: ask once more
                 self._log.event("clock_asked")
             self._log.acknowledged(message)
@@ -153,6 +156,16 @@ class Agent:
             self._take_config(message)
         elif isinstance(message, Certificate):
             self._renewals.answered(message)
+
+    def _has_reported(self) -> None:
+        """Say once, in a file, that the centre has taken what we said: by it a new release is known to work."""
+        if self._reported:
+            return
+        try:
+            (Path(self._config.folder) / REPORTED).write_text(f"{version('diemcau')}\n", encoding="ascii")
+            self._reported = True
+        except OSError as error:
+            log.error("reported_not_written error=%s", error)
 
     def _look_at_secrets(self) -> None:
         """A secret may be put into the room after the device that needs it, or be changed."""

@@ -39,7 +39,7 @@ DATA = Path(__file__).parents[2] / "demo" / "data" / "thanh-hoa"
 @pytest.fixture(scope="module")
 def database():  # type: ignore[no-untyped-def]
     with tempfile.TemporaryDirectory() as folder:
-        made = database_in(folder)
+        made = database_in(Path(folder))
         yield made
         made.close()
 

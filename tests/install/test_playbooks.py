@@ -1,0 +1,234 @@
+"""From empty machines to a centre and rooms by the playbooks alone, over SSH, with no network but their own; a new
+release in waves, with a room whose new agent never reports; a room that is given up; power cuts in an upgrade."""
+
+import json
+import os
+import random
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from release.build import new_key, package
+from tests.counterparts.booted import ROOT, missing
+from tests.counterparts.machines import Machine, Network
+from tests.counterparts.waiting import wait_for
+
+CUTS = int(os.environ.get("DIEMCAU_POWER_CUTS", "2"))
+"""`DIEMCAU_POWER_CUTS=20` is what the installer was released with."""
+ROOMS = ("38-1", "38-2", "38-3")
+SITES = """\
+site_id,code,name,kind,parent,lat,lon,line_down_mbps,line_up_mbps
+38-hub,,Trụ sở Tiếp công dân tỉnh,hub,,19.8,105.78,30,30
+38-1,14758,Phường Hàm Rồng,commune,38-hub,19.84,105.77,5,5
+38-2,14797,Phường Hạc Thành,commune,38-hub,19.80,105.79,5,5
+38-3,14845,Xã Mường Lát,commune,38-hub,20.52,104.53,5,5
+"""
+OLD, NEW = "0.1.0", "0.1.1"
+
+
+class Province:
+    """The machines, the releases, and whoever runs the plays."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        new_key(folder / "province.key")
+        self.bundles = {version: self._release(version) for version in (OLD, NEW)}
+        self.network = Network(folder / "machines")
+        self.centre = self.network.machine("centre")
+        self.rooms = {site: self.network.machine(f"room-{site}") for site in ROOMS}
+        (folder / "sites.csv").write_text(SITES)
+        (folder / "hosts.csv").write_text("".join(f"{site},{room.address}\n" for site, room in self.rooms.items()))
+        self._write_inventory()
+
+    def play(self, book: str, *more: str, version: str = OLD, check: bool = True) -> str:
+        """Run a playbook; what it said."""
+        bundle = self.bundles[version]
+        command = [
+            str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self.folder / "hosts.json"), book,
+            "-e", f"diemcau_release_bundle={bundle}", "-e", f"release_bundle={bundle}", *more,
+        ]  # fmt: skip
+        ran = subprocess.run(
+            command, cwd=ROOT / "ansible", capture_output=True, text=True, timeout=600, check=False,
+            env={**os.environ, "ANSIBLE_HOST_KEY_CHECKING": "0", "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8",
+                 "ANSIBLE_SSH_ARGS": "-o UserKnownHostsFile=/dev/null -o ControlMaster=auto -o ControlPersist=60s"},
+        )  # fmt: skip
+        assert not check or ran.returncode == 0, ran.stdout[-6_000:] + ran.stderr[-1_500:]
+        return ran.stdout
+
+    def ask(self, path: str) -> Any:
+        """The API, as the plays ask it."""
+        token = (self.folder / "operator.token").read_text().strip()
+        secure = ssl.create_default_context(cafile=str(self.folder / "authority.pem"))
+        answer = httpx.get(
+            f"https://{self.centre.address}:8443/api/v1{path}", headers={"Authorization": f"Bearer {token}"},
+            verify=secure, timeout=30, trust_env=False,
+        )  # fmt: skip
+        return answer.raise_for_status().json()
+
+    def verdicts(self) -> dict[str, str]:
+        return {site: self.ask(f"/sites/{site}")["verdict"] for site in ROOMS}
+
+    def current(self, machine: Machine) -> str:
+        return machine.run("readlink /opt/diemcau/current").stdout.strip()
+
+    def close(self) -> None:
+        self.network.close()
+
+    def _release(self, version: str) -> Path:
+        source = self.folder / f"source-{version}"
+        parts = ("wire", "device_drivers", "edge_agent", "fleet_server", "firmware_profiles")
+        for part in parts:
+            shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
+        for file in ("README.md", "LICENSE", "NOTICE"):
+            shutil.copy(ROOT / file, source / file)
+        text = (ROOT / "pyproject.toml").read_text()
+        (source / "pyproject.toml").write_text(re.sub(r'(?m)^version = ".*"$', f'version = "{version}"', text, count=1))
+        return package(source, self.folder / f"dist-{version}", self.folder / "province.key")[-1]
+
+    def _write_inventory(self) -> None:
+        common = {
+            "ansible_user": "root", "ansible_ssh_private_key_file": str(self.network.key),
+            "release_tool": str(self.bundles[NEW].with_name("diemcau-release.pyz")),
+            "release_key": str(self.folder / "province.key.pub"),
+            "diemcau_centre_host": self.centre.address, "centre_host": self.centre.address,
+            "diemcau_token_file": str(self.folder / "operator.token"),
+            "diemcau_authority_file": str(self.folder / "authority.pem"),
+            "fleet_server_sites": str(self.folder / "sites.csv"),
+        }  # fmt: skip
+        rooms = {
+            f"room-{site}": {"ansible_host": room.address, "diemcau_site": site} for site, room in self.rooms.items()
+        }
+        centre = {"hosts": {"centre-1": {"ansible_host": self.centre.address}}}
+        told = {
+            "all": {"vars": common, "children": {"centre": centre, "postgresql": centre, "rooms": {"hosts": rooms}}}
+        }
+        (self.folder / "hosts.json").write_text(json.dumps(told))
+
+
+@pytest.fixture(scope="module")
+def province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Province]:
+    why = missing()
+    if why and os.environ.get("CI") and why != "root":
+        pytest.fail(f"{why} is not on this machine; ./dev installs it")
+    if why:
+        pytest.skip(f"machines to boot want {why}")
+    made = Province(tmp_path_factory.mktemp("province"))
+    yield made
+    made.close()
+
+
+def changed(said: str) -> dict[str, int]:
+    """Host -> tasks that changed something, from the recap."""
+    return {name: int(count) for name, count in re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", said, re.M)}
+
+
+@pytest.mark.timeout(900)
+def test_from_empty_machines_to_a_green_map_and_on_to_the_next_release(province: Province) -> None:
+    province.play("site.yml")
+    again = changed(province.play("site.yml", "--diff"))
+    assert set(again.values()) == {0}, again
+    province.play("enrol.yml")
+    wait_for(lambda: "offline" not in province.verdicts().values(), 60, "a room does not report")
+    assert set(changed(province.play("site.yml")).values()) == {0}
+    assert set(changed(province.play("site.yml", "--check")).values()) == {0}, "a look is honest"
+    assert "PostgreSQL" in province.centre.run("runuser -u postgres -- psql -d diemcau -tAc 'select version()'").stdout
+    assert (
+        int(province.centre.run("runuser -u postgres -- psql -d diemcau -tAc 'select count(*) from sites'").stdout) == 4
+    )
+    rooms = inventory(province)
+    assert sorted(rooms["rooms"]["hosts"]) == [f"room-{site}" for site in ROOMS]
+    assert rooms["_meta"]["hostvars"]["room-38-1"]["ansible_host"] == province.rooms["38-1"].address
+
+    # A release in waves; in the second room the new agent never reports.
+    ill = province.rooms["38-2"]
+    ill.run("mkdir -p /etc/systemd/system/diemcau-agent.service.d")
+    never = f'[Service]\nExecStartPre=/bin/sh -c "! readlink /opt/diemcau/current | grep -q {re.escape(NEW)}"\n'
+    (ill.root / "etc/systemd/system/diemcau-agent.service.d/ill.conf").write_text(never)
+    ill.run("systemctl daemon-reload")
+    waves = ["-e", '{"diemcau_waves": [1, 1, 1]}', "-e", "diemcau_within_s=45"]
+    said = province.play("upgrade.yml", *waves, version=NEW, check=False)
+    assert "has not reported; 0.1.0 is in use again" in said, said[-3_000:]
+    now = {site: province.current(room) for site, room in province.rooms.items()}
+    assert now == {"38-1": NEW, "38-2": OLD, "38-3": OLD}, (
+        "the first took it, the second went back, the third was spared"
+    )
+    wait_for(lambda: "offline" not in province.verdicts().values(), 60, "a room is away after its upgrade")
+    (ill.root / "etc/systemd/system/diemcau-agent.service.d/ill.conf").unlink()
+    ill.run("systemctl daemon-reload")
+    province.play("upgrade.yml", *waves, version=NEW)
+    assert {province.current(room) for room in province.rooms.values()} == {NEW}
+    assert changed(province.play("upgrade.yml", *waves, version=NEW))["room-38-1"] == 0
+
+    # Back, and given up.
+    province.play("rollback.yml", "-e", f"diemcau_version={OLD}", "--limit", "room-38-3")
+    assert province.current(province.rooms["38-3"]) == OLD
+    refused = province.play("decommission.yml", check=False)
+    assert "Give --limit" in refused, "never all of them at once"
+    province.rooms["38-3"].run("cp -a /var/lib/diemcau-agent/identity /root/kept")
+    province.play("decommission.yml", "--limit", "room-38-3", "-e", "diemcau_reason=closed")
+    assert province.rooms["38-3"].run("ls /var/lib/diemcau-agent", check=False).returncode != 0
+    connect = (
+        "certificate=$(ls /root/kept/*.pem | head -1); timeout 20 openssl s_client "
+        f"-connect {province.centre.address}:8883 -tls1_3 -quiet "
+        "-cert $certificate -key ${certificate%.pem}.key </dev/null 2>&1"
+    )
+    wait_for(
+        lambda: "revoked" in province.rooms["38-3"].run(connect, check=False).stdout, 60, "its certificate still opens"
+    )
+
+
+def inventory(province: Province) -> dict[str, Any]:
+    """What the dynamic inventory says."""
+    ran = subprocess.run(
+        [sys.executable, str(ROOT / "ansible/inventory/diemcau.py"), "--list"], capture_output=True, text=True,
+        timeout=30,
+        env={
+            **os.environ, "DIEMCAU_URL": f"https://{province.centre.address}:8443",
+            "DIEMCAU_TOKEN_FILE": str(province.folder / "operator.token"),
+            "DIEMCAU_AUTHORITY": str(province.folder / "authority.pem"),
+            "DIEMCAU_ROOM_HOSTS": str(province.folder / "hosts.csv"),
+        }, check=True,
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return found
+
+
+@pytest.mark.timeout(300 + 120 * CUTS)
+def test_a_power_cut_at_any_moment_of_an_upgrade_leaves_a_room_that_works(province: Province) -> None:
+    room, chance = province.rooms["38-1"], random.Random(7)
+    releases = [OLD, NEW]
+    for _ in range(CUTS):
+        wanted = releases[1 - releases.index(province.current(room))]
+        switch = (
+            f"rm -rf /opt/diemcau/{wanted}/WHOLE; diemcau=/opt/diemcau/bin/diemcau-release; "
+            f"$diemcau install /root/{wanted}.tar --part room && $diemcau switch {wanted} --unit diemcau-agent.service "
+            "--proof /var/lib/diemcau-agent/reported --within 60"
+        )
+        shutil.copy(province.bundles[wanted], room.root / f"root/{wanted}.tar")
+        room.run(f"(nohup /bin/sh -c '{switch}' >/root/switch.log 2>&1 &)")
+        time.sleep(chance.uniform(0.0, 30.0))  # the moment of the cut; nothing is waited for
+        room.cut_power()
+        room.boot()
+        assert province.current(room) in releases
+        wait_for(lambda: reports_again(province, room), 150, "the room does not come back")
+        state = json.loads(room.run("/opt/diemcau/bin/diemcau-release status").stdout)
+        assert state["current"] in state["installed"], "what is in use is whole"
+
+
+def reports_again(province: Province, room: Machine) -> bool:
+    """The agent of this life has been heard by the centre."""
+    active = room.run("systemctl is-active diemcau-agent", check=False).stdout.strip() == "active"
+    proof = room.run("cat /var/lib/diemcau-agent/reported", check=False).stdout.split()
+    state = json.loads(room.run("/opt/diemcau/bin/diemcau-release status").stdout)
+    settled = state["last"].get("phase") != "trial"
+    return active and settled and proof == [state["current"]] and province.verdicts()["38-1"] != "offline"

@@ -1,0 +1,236 @@
+"""The installer of releases: what is not signed is refused, what does not report is put back, whatever is killed."""
+
+import ensurepip
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from release import build
+from release.manifest import ReleaseError, read, unpack
+from tests.counterparts.booted import ROOT
+from wire.ids import uuid7
+
+KILLS = int(os.environ.get("DIEMCAU_RELEASE_KILLS", "5"))
+"""`DIEMCAU_RELEASE_KILLS=200` is what the installer was released with."""
+
+
+class Maker:
+    """Makes bundles of a program that only says its version."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.key = folder, folder / "province.key"
+        build.new_key(self.key)
+        self.public = folder / "province.key.pub"
+        self.tool = folder / "diemcau-release.pyz"
+        build._tool(self.tool)
+
+    def bundle(self, version: str, key: Path | None = None) -> Path:
+        """A signed one."""
+        own = self._wheel(version)
+        (pip,) = (Path(ensurepip.__path__[0]) / "_bundled").glob("pip-*.whl")
+        files = {f"wheels/{file.name}": file.read_bytes() for file in (own, pip)}
+        files |= {f"{part}.txt": build._line(own).encode() for part in ("room", "centre")}
+        target = self.folder / f"{version}.tar"
+        build._write(target, {**files, "diemcau-release.pyz": self.tool.read_bytes()}, version, key or self.key)
+        return target
+
+    def _wheel(self, version: str) -> Path:
+        wheel, info = self.folder / f"diemcau-{version}-py3-none-any.whl", f"diemcau-{version}.dist-info"
+        with zipfile.ZipFile(wheel, "w") as book:
+            book.writestr("diemcau_said.py", f"VERSION = {version!r}\n")
+            book.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: diemcau\nVersion: {version}\n")
+            book.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            book.writestr(f"{info}/RECORD", "")
+        return wheel
+
+
+@pytest.fixture
+def maker(tmp_path: Path) -> Maker:
+    return Maker(tmp_path)
+
+
+class Box:
+    """A machine's /opt/diemcau, in the test's folder."""
+
+    def __init__(self, maker: Maker, folder: Path) -> None:
+        self.maker, self.home, self.proof = maker, folder / "opt", folder / "reported"
+        self.environment = {**os.environ, "DIEMCAU_HOME": str(self.home)}
+
+    def start(self, *command: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, str(self.maker.tool), *command], env=self.environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+
+    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        child = self.start(*command)
+        said, wrong = child.communicate(timeout=120)
+        return subprocess.CompletedProcess(command, child.returncode, said, wrong)
+
+    def install(self, bundle: Path) -> "subprocess.CompletedProcess[str]":
+        return self.run("install", str(bundle), "--part", "room", "--key", str(self.maker.public))
+
+    def switch(self, version: str, within_s: float = 2.0) -> "subprocess.CompletedProcess[str]":
+        return self.run("switch", version, "--proof", str(self.proof), "--within", str(within_s))
+
+    def version_in_use(self) -> str:
+        """What a program of the release in use says; an error where it is not whole."""
+        ran = subprocess.run(
+            [str(self.home / "current/bin/python"), "-c", "import diemcau_said; print(diemcau_said.VERSION)"],
+            capture_output=True, text=True, timeout=30, check=True,
+        )  # fmt: skip
+        return ran.stdout.strip()
+
+
+@pytest.fixture
+def box(maker: Maker, tmp_path: Path) -> Box:
+    made = Box(maker, tmp_path)
+    assert made.install(maker.bundle("0.1.0")).returncode == 0
+    assert made.run("switch", "0.1.0").returncode == 0
+    assert made.version_in_use() == "0.1.0"
+    return made
+
+
+def test_a_release_that_reports_stays_and_one_that_does_not_goes_back(maker: Maker, box: Box) -> None:
+    assert box.install(maker.bundle("0.2.0")).returncode == 0
+    assert box.version_in_use() == "0.1.0", "to install changes nothing"
+    silent = box.switch("0.2.0")
+    assert silent.returncode == 1 and "has not reported; 0.1.0 is in use again" in silent.stderr
+    assert box.version_in_use() == "0.1.0"
+    child = box.start("switch", "0.2.0", "--proof", str(box.proof), "--within", "30")
+    _when_tried(box, "0.2.0")
+    box.proof.write_text("0.2.0\n")
+    assert child.wait(20) == 0 and box.version_in_use() == "0.2.0"
+    told = json.loads(box.run("status").stdout)
+    assert told["installed"] == ["0.1.0", "0.2.0"] and told["last"]["phase"] == "done"
+    assert "in use already" in box.switch("0.2.0").stdout
+    for wrong in ("0.9.0", "../../etc", "0.1.0/../x"):
+        assert box.switch(wrong).returncode == 2 and box.version_in_use() == "0.2.0"
+
+
+def test_the_word_of_an_older_release_is_no_proof(maker: Maker, box: Box) -> None:
+    box.install(maker.bundle("0.2.0"))
+    box.proof.write_text("0.1.0\n")
+    child = box.start("switch", "0.2.0", "--proof", str(box.proof), "--within", "2")
+    _when_tried(box, "0.2.0")
+    box.proof.write_text("0.1.0\n")  # the old one, which is still ending
+    assert child.wait(20) == 1 and box.version_in_use() == "0.1.0"
+
+
+def _when_tried(box: Box, version: str) -> None:
+    until_s = time.monotonic() + 20
+    while (box.home / "current").readlink().name != version:
+        assert time.monotonic() < until_s
+
+
+def test_another_key_another_machine_or_a_file_that_was_changed_are_refused(
+    maker: Maker, box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build.new_key(tmp_path / "stranger.key")
+    strange = box.install(maker.bundle("0.3.0", tmp_path / "stranger.key"))
+    assert strange.returncode == 2 and "signature" in strange.stderr
+    bundle = maker.bundle("0.4.0")
+    raw = bytearray(bundle.read_bytes())
+    raw[raw.index(b"VERSION = '0.4.0'") + 12] ^= 1
+    bundle.write_bytes(raw)
+    changed = box.install(bundle)
+    assert changed.returncode == 2 and "is not as it was signed" in changed.stderr
+    monkeypatch.setattr(build, "here", lambda: {"python": "3.99", "machine": "toaster"})
+    foreign = box.install(maker.bundle("0.5.0"))
+    assert foreign.returncode == 2 and "toaster" in foreign.stderr
+    assert json.loads(box.run("status").stdout)["installed"] == ["0.1.0"]
+    assert not [path for path in box.home.iterdir() if path.name.startswith(".unpacked")], "and leaves nothing"
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(at=st.floats(0, 1), change=st.integers(1, 255))
+def test_a_bundle_with_any_byte_changed_is_refused_or_unpacks_to_what_was_signed(
+    maker: Maker, tmp_path: Path, at: float, change: int
+) -> None:
+    bundle = tmp_path / "0.6.0.tar"
+    if not bundle.exists():
+        maker.bundle("0.6.0")
+    raw = bytearray(bundle.read_bytes())
+    raw[int(at * (len(raw) - 1))] ^= change
+    changed, out = tmp_path / "changed.tar", tmp_path / f"out-{uuid7()}"
+    changed.write_bytes(raw)
+    try:
+        manifest = read(changed, maker.public)
+        unpack(changed, manifest, out)
+    except ReleaseError:
+        return
+    assert manifest == read(bundle, maker.public)
+
+
+@pytest.mark.parametrize("name", ["../evil.whl", "/etc/evil", "wheels/../../evil.whl", "state.json"])
+def test_a_signed_list_with_names_that_lead_elsewhere_is_refused(
+    maker: Maker, box: Box, tmp_path: Path, name: str
+) -> None:
+    target = tmp_path / "evil.tar"
+    build._write(target, {name: b"evil"}, "0.7.0", maker.key)
+    refused = box.install(target)
+    assert refused.returncode == 2 and "none of a release" in refused.stderr
+
+
+def killed(box: Box, command: list[str], after_s: float) -> None:
+    """The command and all its children are gone at this moment."""
+    child = box.start(*command)
+    time.sleep(after_s)  # the moment of the kill; nothing is waited for
+    os.killpg(child.pid, signal.SIGKILL)
+    child.communicate()
+
+
+@pytest.mark.timeout(60 + 12 * KILLS)
+def test_whatever_is_killed_the_link_is_on_a_whole_release_and_the_next_try_succeeds(
+    maker: Maker, box: Box, tmp_path: Path
+) -> None:
+    chance = random.Random(11)
+    bundles = {version: maker.bundle(version) for version in ("0.1.0", "0.2.0")}
+    install: Callable[[str], list[str]] = lambda version: [  # noqa: E731
+        "install",
+        str(bundles[version]),
+        "--part",
+        "room",
+        "--key",
+        str(maker.public),
+    ]
+    began_s = time.monotonic()
+    box.run(*install("0.2.0"))
+    takes_s = time.monotonic() - began_s
+    for _ in range(KILLS):
+        here = box.version_in_use()
+        other = "0.2.0" if here == "0.1.0" else "0.1.0"
+        subprocess.run(["rm", "-rf", str(box.home / other)], check=True)
+        killed(box, install(other), chance.uniform(0, takes_s))
+        assert box.version_in_use() == here
+        assert box.run(*install(other)).returncode == 0, "an installation that was interrupted is made anew"
+        box.proof.unlink(missing_ok=True)
+        killed(box, ["switch", other, "--proof", str(box.proof), "--within", "1"], chance.uniform(0, 1.5))
+        assert box.version_in_use() in (here, other)
+        if chance.random() < 0.5:
+            box.proof.write_text(f"{(box.home / 'current').readlink().name}\n")
+        box.run("settle", "--within", "1")
+        told = json.loads(box.run("status").stdout)
+        assert told["last"]["phase"] in ("done", "back") and told["current"] == box.version_in_use()
+
+
+def test_what_a_part_needs_is_in_the_lock() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    for part, extras in build.EXTRAS.items():
+        needed = build.closure(extras)
+        assert {"msgspec", "paho-mqtt"} <= needed, part
+        assert not [name for name in needed if f"\n{name}==" not in f"\n{lock}"], part
+    assert "fastapi" not in build.closure(build.EXTRAS["room"]) and "onvif-zeep" not in build.closure(
+        build.EXTRAS["centre"]
+    )
