@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from device_drivers.errors import NotOffered
 from wire.description import ActionSpec
-from wire.messages import Params, Value
+from wire.fields import Params, Value
 from wire.times import Clock
 
 

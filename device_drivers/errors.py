@@ -13,7 +13,8 @@ DriverError
 
 from typing import ClassVar
 
-from wire.messages import DeviceState, Value
+from wire.fields import Value
+from wire.messages import DeviceState
 
 
 class DriverError(Exception):

@@ -21,8 +21,8 @@ from edge_agent.config import DeviceConfig, load
 from edge_agent.errors import AgentError
 from edge_agent.worker import driver_of
 from wire.description import Text
+from wire.fields import Value
 from wire.inert import log_to_stderr
-from wire.messages import Value
 from wire.times import SystemClock
 
 

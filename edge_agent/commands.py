@@ -10,7 +10,8 @@ from edge_agent.devices import Devices
 from edge_agent.journal import Journal
 from edge_agent.log import RoomLog
 from wire.description import wrong_params
-from wire.messages import Command, Params
+from wire.fields import Params
+from wire.messages import Command
 from wire.times import Clock
 
 log = logging.getLogger("diemcau.commands")

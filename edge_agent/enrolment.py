@@ -27,9 +27,9 @@ from nacl.public import PrivateKey
 from edge_agent.certificate_request import key_fingerprint, new_request
 from edge_agent.errors import CentreAway, EnrolmentFailed, StoreBroken
 from edge_agent.identity import SEALING, Identity, save_new, write_private
+from wire.fields import Moment, Pem, PublicKey, Short
 from wire.identity import is_loopback
 from wire.ids import Uuid, uuid7
-from wire.messages import Moment, Pem, PublicKey, Short
 
 _WITHIN_S = 15.0
 _MAX_BYTES = 65_536

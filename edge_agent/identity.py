@@ -17,8 +17,9 @@ from msgspec import Meta, Struct
 from edge_agent.documents import Documents
 from edge_agent.errors import NotEnrolled
 from wire.errors import NotSealedForUs
+from wire.fields import Moment, Pem, PublicKey, Short
 from wire.ids import SiteId
-from wire.messages import Certificate, Moment, Pem, PublicKey, Short
+from wire.messages import Certificate
 from wire.mqtt import Broker, Tls
 from wire.sealing import unseal
 

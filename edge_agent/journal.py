@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from edge_agent.log import RoomLog
 from edge_agent.store import Store
-from wire.messages import Command, Params
+from wire.fields import Params
+from wire.messages import Command
 from wire.times import Clock, rfc3339
 
 State = Literal["accepted", "running", "succeeded", "failed", "refused", "interrupted"]

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from edge_agent.store import Store
-from wire.messages import Ack, EventEntry, LogBatch, LogEntry, Params, StepEntry, SummaryEntry
+from wire.fields import Params
+from wire.messages import Ack, EventEntry, LogBatch, LogEntry, StepEntry, SummaryEntry
 from wire.times import Clock
 
 _BATCH = 50

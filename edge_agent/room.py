@@ -9,7 +9,8 @@ from device_drivers.driver import Observation
 from edge_agent.config import DeviceConfig
 from wire.codec import revision_of
 from wire.description import ReadingSpec
-from wire.messages import About, DeviceAbout, DeviceReport, DeviceState, FoundDevice, Params, Reading, Report, Value
+from wire.fields import Params, Value
+from wire.messages import About, DeviceAbout, DeviceReport, DeviceState, FoundDevice, Reading, Report
 
 Specs = Mapping[str, tuple[ReadingSpec, ...]]
 

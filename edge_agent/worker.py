@@ -15,7 +15,8 @@ from edge_agent.config import DeviceConfig, settings_of
 from edge_agent.journal import Journal
 from edge_agent.power import PowerTree, not_back
 from edge_agent.room import View
-from wire.messages import Command, DeviceState, Params, Value
+from wire.fields import Params, Value
+from wire.messages import Command, DeviceState
 from wire.times import Clock
 
 log = logging.getLogger("diemcau.device")

@@ -13,7 +13,7 @@ from firmware_profiles.errors import NotYaml
 from firmware_profiles.positions import Place, Positions, content_of
 from firmware_profiles.schema import NO_PATTERN, ActionRule, Family, Setting, SiteOverride, Threshold
 from wire.description import Description, ParamSpec, ReadingSpec
-from wire.messages import Value
+from wire.fields import Value
 
 
 class ProfileFile(Struct, frozen=True):

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from wire.description import Name, Role
+from wire.fields import Plain, Value
 from wire.ids import DeviceId
-from wire.messages import Plain, Value
 
 Kind = Literal["hub", "commune", "department", "external"]
 Limits = dict[Name, Annotated[float, Meta(ge=-1e18, le=1e18)]]

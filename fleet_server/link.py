@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable
 
 from fleet_server.errors import SignerGone
-from wire.messages import Ack, Certificate, Command, Config, GateNews
+from wire.announcements import GateNews
+from wire.messages import Ack, Certificate, Command, Config
 from wire.mqtt import Broker, MqttSession, Received
 from wire.signing import Signer, signed
 from wire.topics import ALL_ROOMS, gate_topic, topic_of

@@ -14,7 +14,8 @@ from fleet_server.state.fleet import SiteEntry
 from fleet_server.store.logs import LogRow
 from fleet_server.texts import Lang, check_message, has, quantity, span, translate
 from wire.description import ActionSpec, ReadingSpec, Text
-from wire.messages import DeviceAbout, DeviceReport, Value
+from wire.fields import Value
+from wire.messages import DeviceAbout, DeviceReport
 from wire.units import Unit
 
 _SEVERITY = {Outcome.FAIL: 0, Outcome.UNKNOWN: 1, Outcome.WARN: 2, Outcome.WAIVED: 3, Outcome.PASS: 4}

@@ -1,28 +1,27 @@
 """The messages of the contract. Field names are the words of the field; times are aware and in UTC."""
 
-from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct, field
 
+from wire.announcements import AlertNews, GateNews, MinuteSeal
 from wire.description import ActionSpec, Name, ReadingSpec, Role
+from wire.fields import (
+    Count,
+    Long,
+    Moment,
+    Params,
+    Pem,
+    Plain,
+    PlainSettings,
+    PublicKey,
+    Revision,
+    Seconds,
+    Short,
+    Value,
+)
 from wire.ids import DeviceId, SiteId, Uuid
-from wire.topics import Announced, Kind, RoomKind, Said, Told
-
-Moment = Annotated[datetime, Meta(tz=True)]
-Short = Annotated[str, Meta(max_length=120)]
-Long = Annotated[str, Meta(max_length=500)]
-Revision = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$(?!\n)")]
-Seconds = Annotated[float, Meta(ge=0, le=4e9)]
-Count = Annotated[int, Meta(ge=0, le=2**53)]
-Value = Annotated[float, Meta(ge=-1e18, le=1e18)] | bool | Long | None
-Params = Annotated[dict[Name, Value], Meta(max_length=16)]
-
-PublicKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=$(?!\n)")]
-"""32 bytes in base64."""
-
-Pem = Annotated[str, Meta(max_length=16_000)]
-"""Certificates or a request, as text (RFC 7468)."""
+from wire.topics import RoomKind, Said, Told
 
 DeviceState = Literal[
     "ok",
@@ -57,11 +56,6 @@ class DeviceAbout(Struct, frozen=True, gc=False, omit_defaults=True):
     serial: Short = ""
     firmware: Short = ""
     actions: Annotated[tuple[ActionSpec, ...], Meta(max_length=64)] = ()
-
-
-Plain = Value | Annotated[tuple[Value, ...], Meta(max_length=32)]
-"""A setting as a person would type it: one value, or a short list of them."""
-PlainSettings = Annotated[dict[Name, Plain], Meta(max_length=32)]
 
 
 class FoundDevice(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -213,6 +207,18 @@ class DesiredDevice(Struct, frozen=True, omit_defaults=True):
     poll_s: Annotated[float, Meta(ge=1, le=3600)] = 15.0
 
 
+class WantedRelease(Struct, frozen=True):
+    """The release that a room is to fetch and try; it is signed by whoever makes releases, not by the centre."""
+
+    version: Annotated[str, Meta(pattern=r"^\d{1,4}(\.\d{1,4}){1,3}[a-z0-9.+-]{0,24}$(?!\n)")]
+    size: Annotated[int, Meta(ge=1, le=1_000_000_000)]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
+    url: Long
+    """Where its bundle is fetched, with the room's ticket in it."""
+    rate_kbit_s: Annotated[float, Meta(ge=8, le=1e6)]
+    """How much of the line it may take."""
+
+
 class Config(Struct, frozen=True):
     """What the room should be like; the report repeats the revision once it is in force."""
 
@@ -230,6 +236,8 @@ class Config(Struct, frozen=True):
     authority: Short = ""
     """The one that issues certificates now: whoever has one of another asks for a new one, spread over some time."""
     renewal_spread_s: Annotated[float, Meta(ge=0, le=864_000)] = 0.0
+    release: WantedRelease | None = None
+    """To be fetched and tried; None: the one that runs stays."""
     schema: Literal[1] = 1
 
 
@@ -254,49 +262,6 @@ class Certificate(Struct, frozen=True):
     """Name of the one that issued it."""
     renew_after: Moment
     authorities: Pem
-    schema: Literal[1] = 1
-
-
-class GateNews(Struct, frozen=True):
-    """How a session stands: what was decided by a person, and what would be recommended now. No room and no name."""
-
-    kind: ClassVar[Kind] = Announced.GATE
-    session: Uuid
-    at: Moment
-    starts_at: Moment
-    ends_at: Moment
-    decision: Literal["none", "go", "no_go", "cancelled"]
-    recommended: Literal["go", "no_go"]
-    sites: Count
-    admitted: Count
-    rehearsal: bool = False
-    schema: Literal[1] = 1
-
-
-class MinuteSeal(Struct, frozen=True):
-    """The centre's word for a technical minute, whatever form it has."""
-
-    kind: ClassVar[Kind] = Announced.MINUTE
-    minute: Uuid
-    session: Uuid
-    at: Moment
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
-    """Of the file's bytes before the seal."""
-    schema: Literal[1] = 1
-
-
-class AlertNews(Struct, frozen=True):
-    """What the centre tells a program of others of an incident; no name of a person is in it."""
-
-    kind: ClassVar[Kind] = Announced.ALERT
-    at: Moment
-    thread: Short
-    """The same for all that is said of one incident."""
-    first: bool
-    urgent: bool
-    subject: Long
-    text: Annotated[str, Meta(max_length=4_000)]
-    lang: Literal["vi", "en"]
     schema: Literal[1] = 1
 
 

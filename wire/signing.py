@@ -14,9 +14,10 @@ from typing import Protocol
 from nacl.exceptions import CryptoError
 from nacl.signing import SigningKey, VerifyKey
 
+from wire.announcements import AlertNews, GateNews, MinuteSeal
 from wire.codec import MAX_MESSAGE_BYTES, encode
 from wire.errors import TooLarge, UnknownKey, Unsigned, WrongSignature
-from wire.messages import Ack, AlertNews, Certificate, Command, Config, GateNews, MinuteSeal
+from wire.messages import Ack, Certificate, Command, Config
 from wire.topics import Kind
 
 _FORM = b"ed25519"

@@ -13,7 +13,7 @@ from device_drivers.driver import Driver, Identity, Observation, Progress
 from device_drivers.errors import ActFailed, NotOffered
 from device_drivers.far import Far
 from device_drivers.registry import description_of
-from wire.messages import Params, Value
+from wire.fields import Params, Value
 from wire.times import Clock
 
 _Name = Annotated[str, Meta(min_length=1, max_length=120)]

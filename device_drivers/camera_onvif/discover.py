@@ -6,7 +6,8 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from device_drivers.area import Area, ask_everybody, services
-from wire.messages import FoundDevice, Plain
+from wire.fields import Plain
+from wire.messages import FoundDevice
 
 _GROUP, _PORT = "239.255.255.250", 3702
 _PROBE = (

@@ -25,7 +25,7 @@ from device_drivers.errors import (
 from device_drivers.frame import FrameNumbers, numbers_of
 from device_drivers.registry import description_of
 from wire.description import ActionSpec
-from wire.messages import Params, Value
+from wire.fields import Params, Value
 from wire.times import Clock
 
 _PERIOD_S = 0.5

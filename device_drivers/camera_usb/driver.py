@@ -14,7 +14,7 @@ from device_drivers.errors import NotOffered
 from device_drivers.far import Far
 from device_drivers.frame import FrameNumbers
 from device_drivers.registry import description_of
-from wire.messages import Params, Value
+from wire.fields import Params, Value
 from wire.times import Clock
 
 _IDENTITY = ("make", "model", "serial", "firmware")

@@ -15,7 +15,7 @@ from device_drivers.driver import Driver, Observation, Progress
 from device_drivers.errors import ActFailed, BadAnswer, DriverError, NotAnswering, NotOffered, WrongCredentials
 from device_drivers.registry import description_of
 from wire.description import ActionSpec
-from wire.messages import Params
+from wire.fields import Params
 from wire.times import Clock
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from device_drivers.display_pjlink.description import PARTS
 from device_drivers.driver import Identity
-from wire.messages import Value
+from wire.fields import Value
 
 T = TypeVar("T")
 POWERS = {"0": "off", "1": "on", "2": "cooling", "3": "warming"}

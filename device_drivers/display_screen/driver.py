@@ -13,7 +13,7 @@ from device_drivers.driver import Driver, Identity, Observation, Progress
 from device_drivers.errors import ActFailed, NotAnswering, NotOffered
 from device_drivers.far import Far
 from device_drivers.registry import description_of
-from wire.messages import Params, Value
+from wire.fields import Params, Value
 from wire.times import Clock
 
 _PERIOD_S = 0.5

@@ -9,8 +9,8 @@ from device_drivers.driver import Driver, Identity, Observation, Progress
 from device_drivers.errors import ActFailed, DriverError, Misconfigured, NotOffered
 from device_drivers.gpio.settings import BoardSettings, Input, Output
 from device_drivers.registry import description_of
+from wire.fields import Params, Value
 from wire.ids import DeviceId
-from wire.messages import Params, Value
 from wire.times import Clock
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from device_drivers.errors import Misconfigured, NotOffered
 from device_drivers.line.echo import ask
 from device_drivers.line.stream import Centre, Rate
 from device_drivers.registry import description_of
-from wire.messages import Params, Value
+from wire.fields import Params, Value
 from wire.times import Clock
 
 

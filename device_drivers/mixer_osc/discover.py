@@ -6,7 +6,8 @@ from device_drivers.area import Area, ask_everybody
 from device_drivers.errors import BadAnswer
 from device_drivers.mixer_osc import protocol
 from device_drivers.mixer_osc.line import decoded, encoded
-from wire.messages import FoundDevice, Plain
+from wire.fields import Plain
+from wire.messages import FoundDevice
 
 
 def discover(area: Area) -> Iterator[FoundDevice]:

@@ -15,7 +15,7 @@ from device_drivers.mixer_osc import protocol
 from device_drivers.mixer_osc.line import Line, decoded
 from device_drivers.registry import description_of
 from wire.description import ActionSpec, ParamSpec
-from wire.messages import Params
+from wire.fields import Params
 
 _KEEP_ALIVE_S = 8.0
 """A mixer stops telling us of changes 10 s after /xremote."""

@@ -15,7 +15,7 @@ from msgspec import Struct
 from device_drivers.driver import Identity
 from device_drivers.errors import BadAnswer
 from device_drivers.mixer_osc.description import HIGHEST_DB
-from wire.messages import Value
+from wire.fields import Value
 
 Family = Literal["x32", "xair"]
 Answers = Mapping[str, Sequence[object]]

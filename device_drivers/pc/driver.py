@@ -15,7 +15,7 @@ from device_drivers.pc.facts import Facts, Machine
 from device_drivers.pc.machine import BOOT_ID, OwnMachine
 from device_drivers.registry import description_of
 from wire.description import ActionSpec
-from wire.messages import Params, Value
+from wire.fields import Params, Value
 from wire.times import Clock
 
 _Process = Annotated[str, Meta(min_length=1, max_length=64)]

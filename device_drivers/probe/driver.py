@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from device_drivers.driver import Driver, Identity, Observation
 from device_drivers.errors import BadAnswer, NotAnswering
-from wire.messages import Value
+from wire.fields import Value
 
 _MOST_BYTES = 65_536
 

@@ -15,7 +15,7 @@ from device_drivers.gpio.settings import BoardSettings, Input, Output
 from device_drivers.registry import description_of
 from device_drivers.relay_gpio.description import INPUTS, OUTPUTS
 from wire.description import ActionSpec
-from wire.messages import Params, Value
+from wire.fields import Params, Value
 from wire.times import Clock
 
 _TICK_S = 0.05

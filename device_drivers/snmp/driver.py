@@ -16,7 +16,7 @@ from device_drivers.snmp import objects
 from device_drivers.snmp.description import PAUSE_S
 from device_drivers.snmp.line import Line
 from wire.description import ActionSpec
-from wire.messages import Params
+from wire.fields import Params
 from wire.times import Clock
 
 Secret = Annotated[str, Meta(min_length=8, max_length=64)]

@@ -6,7 +6,7 @@ SNMPv2-MIB (RFC 3418), IF-MIB (RFC 2863), ENTITY-MIB (RFC 6933), UPS-MIB (RFC 16
 from collections.abc import Mapping, Sequence
 
 from device_drivers.driver import Identity
-from wire.messages import Value
+from wire.fields import Value
 
 SYS_DESCR, SYS_UPTIME, SYS_NAME = "1.3.6.1.2.1.1.1.0", "1.3.6.1.2.1.1.3.0", "1.3.6.1.2.1.1.5.0"
 _ENTITY = "1.3.6.1.2.1.47.1.1.1.1"

@@ -17,7 +17,7 @@ from device_drivers.storage.facts import Disk, FarDisk
 from device_drivers.storage.folder import OwnDisk, Recording, recordings_in
 from device_drivers.storage.smart import Smart
 from wire.description import ActionSpec
-from wire.messages import Params, Value
+from wire.fields import Params, Value
 from wire.times import Clock
 
 _MOUNTS = Path("/proc/self/mounts")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import aionut
 
 from device_drivers.area import Area
-from wire.messages import FoundDevice, Plain
+from wire.fields import Plain
+from wire.messages import FoundDevice
 
 _HOST, _PORT = "127.0.0.1", 3493
 

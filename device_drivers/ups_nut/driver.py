@@ -21,7 +21,7 @@ from device_drivers.errors import (
 )
 from device_drivers.registry import texts_of, with_labels
 from device_drivers.ups_nut import protocol
-from wire.messages import Params
+from wire.fields import Params
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from device_drivers.driver import Identity
 from device_drivers.errors import BadAnswer
 from wire.description import ActionSpec
-from wire.messages import Value
+from wire.fields import Value
 
 _RETURNS = (
     # What comes back by itself. Commands that leave the load off for good (load.off, shutdown.stayoff) are not offered.

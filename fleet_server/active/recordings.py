@@ -26,7 +26,7 @@ from fleet_server.state.fleet import Fleet, SiteEntry
 from fleet_server.store import recordings
 from fleet_server.store.database import Database
 from fleet_server.store.sessions import ended_between
-from wire.messages import Value
+from wire.fields import Value
 from wire.times import Clock
 
 log = logging.getLogger("diemcau.active")

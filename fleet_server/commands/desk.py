@@ -21,8 +21,9 @@ from fleet_server.state.fleet import Fleet
 from fleet_server.store import commands
 from fleet_server.store.commands import CommandRow, StepRow
 from fleet_server.store.database import Database
+from wire.fields import Params
 from wire.ids import uuid7
-from wire.messages import Command, Params
+from wire.messages import Command
 from wire.times import Clock
 
 log = logging.getLogger("diemcau.commands")

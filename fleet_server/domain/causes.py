@@ -7,7 +7,7 @@ from msgspec import Struct
 from fleet_server.domain.findings import Outcome
 from fleet_server.domain.readiness import CheckResult, Judgement, Verdict
 from fleet_server.domain.setbacks import OFFLINE, Key
-from wire.messages import Value
+from wire.fields import Value
 
 POWER = "power_lasts"
 """The check that says that a room is without mains."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from wire.description import Role
-from wire.messages import Value
+from wire.fields import Value
 from wire.units import Unit
 
 

@@ -14,7 +14,8 @@ from firmware_profiles.catalogue import Catalogue, Profile
 from firmware_profiles.schema import ActionRule, Blueprint, SetBy
 from fleet_server.domain.firmware import FirmwareFinding, firmware_finding
 from wire.description import ActionSpec
-from wire.messages import About, DeviceAbout, Report, Value
+from wire.fields import Value
+from wire.messages import About, DeviceAbout, Report
 
 _CLOSE = 1e-6
 

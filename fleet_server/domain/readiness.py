@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from firmware_profiles.schema import Blueprint, Rule, Threshold
 from fleet_server.domain.findings import Check, Finding, Need, Outcome
-from wire.messages import About, DeviceAbout, DeviceReport, Reading, Report, Value
+from wire.fields import Value
+from wire.messages import About, DeviceAbout, DeviceReport, Reading, Report
 from wire.units import Unit
 
 REPORTS_MISSED = 3

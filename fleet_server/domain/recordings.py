@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from fleet_server.domain.sessions import LIVE_BEFORE, Session
-from wire.messages import Value
+from wire.fields import Value
 
 SEAL, VERIFY = "seal_recordings", "verify_manifest"
 """Actions of the device that keeps recordings."""

@@ -9,7 +9,8 @@ from msgspec import Meta, Struct
 from firmware_profiles.catalogue import Catalogue
 from firmware_profiles.schema import Blueprint, SurveyField
 from wire.description import Name, Role
-from wire.messages import DesiredDevice, Plain, Secret
+from wire.fields import Plain
+from wire.messages import DesiredDevice, Secret
 
 Short = Annotated[str, Meta(max_length=120)]
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from fleet_server.domain.findings import Outcome
 from fleet_server.domain.readiness import CheckResult, Judgement, Verdict
-from wire.messages import Value
+from wire.fields import Value
 
 OFFLINE = "offline"
 """Stands in the place of a check where the room is not heard of any more; its devices are then not asked."""

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from fleet_server.domain.readiness import Room
-from wire.messages import Report, Value
+from wire.fields import Value
+from wire.messages import Report
 
 STALE_S = 60.0
 """What is older is not shown as if it were so."""

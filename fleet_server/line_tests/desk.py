@@ -24,8 +24,8 @@ from fleet_server.state.fleet import Fleet
 from fleet_server.store import line_tests
 from fleet_server.store.commands import CommandRow
 from fleet_server.store.database import Database
+from wire.fields import Params
 from wire.ids import uuid7
-from wire.messages import Params
 from wire.times import Clock
 
 log = logging.getLogger("diemcau.line_tests")

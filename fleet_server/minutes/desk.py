@@ -16,8 +16,8 @@ from fleet_server.store.database import Database
 from fleet_server.store.minutes import MinuteRow
 from fleet_server.tables import workbook_of
 from fleet_server.texts import Lang, translate
+from wire.announcements import MinuteSeal
 from wire.ids import uuid7
-from wire.messages import MinuteSeal
 from wire.signing import Signer, signed
 from wire.times import Clock
 

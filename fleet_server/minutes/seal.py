@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Iterable
 
 from fleet_server.errors import BadFile
+from wire.announcements import MinuteSeal
 from wire.codec import decode
 from wire.errors import WireError
-from wire.messages import MinuteSeal
 from wire.signing import PinnedKeys
 from wire.topics import Announced
 

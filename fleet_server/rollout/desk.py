@@ -27,7 +27,8 @@ from fleet_server.state.fleet import Fleet, SiteEntry, keep
 from fleet_server.store import rollout
 from fleet_server.store.database import Database
 from fleet_server.store.rollout import StageRow, SurveyRow
-from wire.messages import DesiredDevice, FoundDevice, Plain, Secret
+from wire.fields import Plain
+from wire.messages import DesiredDevice, FoundDevice, Secret
 from wire.times import Clock
 
 

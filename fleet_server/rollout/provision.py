@@ -19,8 +19,8 @@ from fleet_server.state.fleet import Fleet, SiteEntry, keep
 from fleet_server.store import rollout
 from fleet_server.store.database import Database
 from fleet_server.store.rollout import RunRow, RunStep
+from wire.fields import Params, Value
 from wire.ids import uuid7
-from wire.messages import Params, Value
 from wire.times import Clock
 
 log = logging.getLogger("diemcau.provision")

@@ -12,7 +12,8 @@ from fleet_server.signing.secret_box import SecretBox
 from fleet_server.state.fleet import Fleet
 from fleet_server.store import secrets
 from fleet_server.store.database import Database
-from wire.messages import DesiredDevice, Plain, Secret
+from wire.fields import Plain
+from wire.messages import DesiredDevice, Secret
 from wire.sealing import seal
 from wire.times import Clock
 

@@ -16,7 +16,7 @@ from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.gates import GateDesk
 from fleet_server.store import decisions
 from fleet_server.store.database import Database
-from wire.messages import GateNews
+from wire.announcements import GateNews
 from wire.times import Clock
 
 log = logging.getLogger("diemcau.sessions")

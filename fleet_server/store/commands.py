@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from fleet_server.domain.commands import FINAL, State, state_after
 from fleet_server.store.database import millis, moment
 from fleet_server.store.tables import command_steps, commands
-from wire.messages import Params
+from wire.fields import Params
 
 
 class CommandRow(Struct, frozen=True):

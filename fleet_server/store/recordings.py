@@ -10,7 +10,7 @@ from fleet_server.domain.commands import FINAL, State
 from fleet_server.domain.recordings import Recordings, SealedFile, Verified
 from fleet_server.store import commands
 from fleet_server.store.commands import CommandRow, StepRow
-from wire.messages import Value
+from wire.fields import Value
 
 _DIFFER = "recordings_differ"
 

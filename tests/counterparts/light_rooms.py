@@ -14,8 +14,9 @@ from device_drivers.line.stream import Centre
 from device_drivers.registry import description_of
 from tests.counterparts.identity import PUBLIC
 from wire.codec import decode, encode, revision_of
+from wire.fields import Params
 from wire.ids import uuid7
-from wire.messages import About, Ack, Command, DeviceAbout, LogBatch, Message, Params, Presence, StepEntry
+from wire.messages import About, Ack, Command, DeviceAbout, LogBatch, Message, Presence, StepEntry
 from wire.signing import PinnedKeys
 from wire.topics import one_room, parse, topic_of
 

@@ -25,8 +25,9 @@ from fleet_server.domain.provisioning import (
 )
 from wire.codec import revision_of
 from wire.description import ActionSpec
+from wire.fields import Value
 from wire.ids import uuid7
-from wire.messages import About, DeviceAbout, DeviceReport, Reading, Report, Value
+from wire.messages import About, DeviceAbout, DeviceReport, Reading, Report
 from wire.times import SystemClock
 
 BOOT, NOW, T = uuid7(), SystemClock().now(), 1_000_000.0

@@ -39,9 +39,9 @@ from tests.counterparts.centre_without_wires import START, CentreWithoutWires
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.spoken_room import SpokenRoom
 from tests.counterparts.waiting import wait_for
+from wire.announcements import MinuteSeal
 from wire.codec import encode
 from wire.ids import uuid7
-from wire.messages import MinuteSeal
 from wire.signing import public_key_of, sign
 from wire.topics import Announced
 

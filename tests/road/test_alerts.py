@@ -18,8 +18,8 @@ from tests.counterparts.mail_server import MailServer, text_of
 from tests.counterparts.room import RoomUnderTest
 from tests.counterparts.waiting import wait_for
 from tests.counterparts.web_browser import WebBrowser
+from wire.announcements import AlertNews
 from wire.codec import decode
-from wire.messages import AlertNews
 from wire.signing import PinnedKeys
 from wire.topics import Announced
 

@@ -17,8 +17,9 @@ from tests.counterparts.identity import KEY, give_identity
 from tests.counterparts.spoken_centre import SpokenCentre
 from tests.counterparts.waiting import wait_for
 from wire.codec import encode
+from wire.fields import Params
 from wire.ids import uuid7
-from wire.messages import Command, Params
+from wire.messages import Command
 from wire.signing import sign
 from wire.topics import Told
 

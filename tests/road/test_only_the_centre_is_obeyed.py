@@ -17,8 +17,9 @@ from tests.counterparts.room import RoomUnderTest
 from tests.counterparts.spoken_centre import SpokenCentre
 from tests.counterparts.waiting import wait_for
 from wire.codec import config_revision, decode_as, encode
+from wire.fields import Params
 from wire.ids import uuid7
-from wire.messages import Ack, Command, Config, EventEntry, LogBatch, Params, StepEntry
+from wire.messages import Ack, Command, Config, EventEntry, LogBatch, StepEntry
 from wire.signing import public_key_of, sign
 from wire.times import SystemClock
 from wire.topics import Said, Told, topic_of

@@ -18,10 +18,10 @@ from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.identity import PUBLIC
 from tests.counterparts.spoken_room import SpokenRoom
 from tests.counterparts.waiting import wait_for
+from wire.announcements import GateNews
 from wire.codec import decode
 from wire.errors import WireError
 from wire.ids import uuid7
-from wire.messages import GateNews
 from wire.signing import PinnedKeys
 from wire.topics import ALL_ANNOUNCED, Announced, Told, gate_topic
 

@@ -12,7 +12,7 @@ from nacl.signing import SigningKey
 from tests.counterparts.identity import KEY, NEXT_KEY, PUBLIC
 from wire.codec import MAX_MESSAGE_BYTES
 from wire.errors import NotAuthentic, TooLarge, UnknownKey, Unsigned, WireError, WrongSignature
-from wire.messages import PublicKey
+from wire.fields import PublicKey
 from wire.signing import PinnedKeys, key_id, public_key_of, sign
 from wire.topics import Kind, Said, Told
 

@@ -6,8 +6,8 @@ import httpx
 
 from fleet_server.channels.channel import Channel, Message, Undelivered
 from fleet_server.errors import SignerGone
+from wire.announcements import AlertNews
 from wire.identity import is_loopback
-from wire.messages import AlertNews
 from wire.signing import signed
 
 SIGNATURE = "DiemCau-Signature"

@@ -23,8 +23,8 @@ from fleet_server.store import logs
 from fleet_server.texts import translate
 from fleet_server.views import DeviceView, devices_of, moment, worst_first
 from wire.description import ActionSpec, ParamSpec
+from wire.fields import Value
 from wire.ids import uuid7
-from wire.messages import Value
 
 router = APIRouter()
 
