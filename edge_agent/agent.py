@@ -23,6 +23,7 @@ from edge_agent.journal import Journal
 from edge_agent.link import RoomLink
 from edge_agent.log import RoomLog
 from edge_agent.poller import Poller
+from edge_agent.release import ReleaseFetcher
 from edge_agent.renewal import Renewals
 from edge_agent.reporter import DEFAULT_INTERVAL_S, Reporter
 from edge_agent.room import View, happenings
@@ -70,6 +71,7 @@ class Agent:
         self._commands = Commands(self.devices, self._journal, self._log, self._clock, self._trust)
         self.admission = Admission(self._keeper, boot_id, self._log, self._clock)
         self._renewals = Renewals(self._keeper, self._link, self._clock)
+        self._release = ReleaseFetcher(folder, self._log, self._clock)
         self._reported = False
         self._wanted: tuple[Config, float] | None = None
         """What the centre wants, and when it was last put in force."""
@@ -92,6 +94,7 @@ class Agent:
         start("reporter", self._reporter.run)
         start("link", self._link.run)
         start("renewal", self._renewals.run)
+        start("release", self._release.run)
         start("watchdog", Watchdog(self._store, self._link, self._manager).run)
         if self._config.discovery.every_s:
             start("discovery", self._discover)
@@ -180,6 +183,7 @@ class Agent:
         self._reporter.config_revision = config.revision
         self._commands.proved = config.proved
         self._renewals.told(config)
+        self._release.told(config.release)
         self.devices.want(config.devices, self._refused)
 
     def _take_kept(self, kept: dict[str, Any]) -> None:

@@ -45,6 +45,8 @@ from fleet_server.people.desk import PeopleDesk
 from fleet_server.people.known import Known
 from fleet_server.people.provider import Provider
 from fleet_server.people.sign_ins import SignInDesk
+from fleet_server.releases.campaigns import CampaignDesk
+from fleet_server.releases.shelf import Shelf
 from fleet_server.reports.desk import ReportDesk
 from fleet_server.rollout.desk import RolloutDesk
 from fleet_server.rollout.provision import ProvisionDesk
@@ -128,6 +130,11 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     provision = ProvisionDesk(database, fleet, commands, sessions, stream, clock)
     await rollout.load()
     await provision.load()
+    releases = CampaignDesk(
+        database, fleet, sessions, stream, clock, Shelf(settings.releases_folder, settings.release_key),
+        box.derived("release tickets"), settings.own_url,
+    )  # fmt: skip
+    await releases.load()
     server = Server(
         settings,
         clock,
@@ -158,6 +165,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         NewsDesk(database, sessions, gates, link, clock, settings.gate_webhook),
         MinuteDesk(database, signer, clock, zone, settings.office, settings.own_url),
         line_tests,
+        releases,
         rollout,
         provision,
         identities,
@@ -186,6 +194,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         server.watch.run,
         server.news.run,
         server.recordings.run,
+        server.campaigns.run,
         server.recorder.run,
         server.alerts.run,
         server.outbox.run,

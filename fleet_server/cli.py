@@ -22,6 +22,7 @@ from wire.inert import log_to_stderr
 
 _BY_MODULE = {
     **dict.fromkeys(("enrol", "broker", "authority", "keys", "signer"), "trust_cli"),
+    "releases": "releases_cli",
     **dict.fromkeys(("users", "audit"), "people_cli"),
     "minute": "minute_cli",
     **dict.fromkeys(("zalo", "watch"), "alerts_cli"),
@@ -87,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("migrate", help="bring the database to this release; the server must not run")
     move = commands.add_parser("move-database", help="copy all into an empty database, and compare")
     move.add_argument("url", help="postgresql://USER@HOST:PORT/NAME; the password: DIEMCAU_DATABASE_PASSWORD_FILE")
+    shelf = commands.add_parser("releases", help="what rooms can be offered").add_subparsers(dest="act", required=True)
+    shelf.add_parser("add", help="take a signed bundle in").add_argument("file", type=Path)
     minute = commands.add_parser("minute", help="technical minutes").add_subparsers(dest="act", required=True)
     minute.add_parser("verify", help="whether a file is as it was sealed").add_argument("file", type=Path)
     zalo = commands.add_parser("zalo", help="the Official Account").add_subparsers(dest="act", required=True)

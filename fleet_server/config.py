@@ -76,6 +76,8 @@ class Settings(Struct, frozen=True):
     """Asked once a minute while all is well, so that somebody elsewhere notices when we are silent."""
     renewal_spread_s: float = 21_600.0
     """Over which time rooms come for new certificates when the authority is replaced."""
+    release_key: Path = Path("/etc/diemcau/release.pub")
+    """Public key of whoever makes releases: rooms are offered nothing else."""
     database_url: str | None = None
     timezone: str = "Asia/Ho_Chi_Minh"
     working_hours: str = "07:00-17:00"
@@ -120,6 +122,11 @@ class Settings(Struct, frozen=True):
         """Where people reach us."""
         scheme = "https" if self.web_tls else "http"
         return self.public_url or f"{scheme}://127.0.0.1:{self.port}"
+
+    @property
+    def releases_folder(self) -> Path:
+        """Of the bundles that rooms are offered."""
+        return self.folder / "releases"
 
     @property
     def profiles_folder(self) -> Path:
@@ -198,6 +205,7 @@ def settings_of(folder: Path | None, host: str | None, port: int | None, broker:
         second_factor=env.get("DIEMCAU_SECOND_FACTOR", "1") != "0",
         second_person=env.get("DIEMCAU_SECOND_PERSON", "") not in ("", "0"),
         signer_socket=Path(signer) if signer else None, renewal_spread_s=spread_s,
+        release_key=Path(env.get("DIEMCAU_RELEASE_KEY", "/etc/diemcau/release.pub")),
         database_url=url_of(database, env) if database else None, working_hours=working, timezone=zone,
         public_url=(env.get("DIEMCAU_PUBLIC_URL") or "").rstrip("/") or None,
         echo_host=env.get("DIEMCAU_ECHO_HOST", listen), echo_port=echo_port,

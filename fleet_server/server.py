@@ -25,6 +25,7 @@ from fleet_server.people.desk import PeopleDesk
 from fleet_server.people.known import Known
 from fleet_server.people.provider import Provider
 from fleet_server.people.sign_ins import SignInDesk
+from fleet_server.releases.campaigns import CampaignDesk
 from fleet_server.reports.desk import ReportDesk
 from fleet_server.rollout.desk import RolloutDesk
 from fleet_server.rollout.provision import ProvisionDesk
@@ -76,6 +77,7 @@ class Server(Struct, frozen=True):
     news: NewsDesk
     minutes: MinuteDesk
     line_tests: LineTestDesk
+    campaigns: CampaignDesk
     rollout: RolloutDesk
     provision: ProvisionDesk
     identities: IdentityDesk

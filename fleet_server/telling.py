@@ -11,7 +11,7 @@ from fleet_server.domain.provisioning import Fit, proved_of
 from fleet_server.server import Server
 from fleet_server.state.attention import OFTEN_S, Attention
 from wire.codec import config_revision
-from wire.messages import Config, DesiredDevice
+from wire.messages import Config, DesiredDevice, WantedRelease
 
 _EVERY_S = 1.0
 
@@ -20,7 +20,7 @@ async def tell_rooms(server: Server, attention: Attention) -> None:
     """Tell a room how it should be: on each new connection, and when something of it changes. The broker keeps it for
     rooms that are away."""
     breaks = -1
-    told: dict[str, tuple[tuple[Fit, ...], tuple[DesiredDevice, ...], str, float]] = {}
+    told: dict[str, tuple[tuple[Fit, ...], tuple[DesiredDevice, ...], str, float, WantedRelease | None]] = {}
     while True:
         if server.link.breaks != breaks:
             breaks, told = server.link.breaks, {}
@@ -31,7 +31,8 @@ async def tell_rooms(server: Server, attention: Attention) -> None:
             if blueprint is None or not blueprint.agent:
                 continue
             often = attention.is_wanted(site) or server.sessions.is_live(site)
-            rests_on = (entry.fits, devices, issuing, _interval_s(blueprint, often))
+            release = server.campaigns.wanted(site)
+            rests_on = (entry.fits, devices, issuing, _interval_s(blueprint, often), release)
             if told.get(site) == rests_on:
                 continue
             if server.link.say_config(_config_of(server, site, *rests_on)):
@@ -45,10 +46,12 @@ def _interval_s(blueprint: Blueprint, often: bool) -> float:
 
 
 def _config_of(
-    server: Server, site: str, fits: Sequence[Fit], desired: tuple[DesiredDevice, ...], issuing: str, interval_s: float
-) -> Config:
+    server: Server, site: str, fits: Sequence[Fit], desired: tuple[DesiredDevice, ...], issuing: str, interval_s: float,
+    release: WantedRelease | None,
+) -> Config:  # fmt: skip
     keys, spread_s = server.signer.public_keys, server.settings.renewal_spread_s
     wanted = Config(
         site, "0" * 16, server.clock.now(), interval_s, desired, proved_of(fits), keys, issuing, spread_s,
+        release,
     )  # fmt: skip
     return msgspec.structs.replace(wanted, revision=config_revision(wanted))

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,14 @@ def main(arguments: list[str] | None = None) -> int:
         each.add_argument("--unit", help="the service to restart")
         each.add_argument("--proof", type=Path, help="the file in which the service says that it has reported")
         each.add_argument("--within", type=float, default=WITHIN_S, help="seconds for it (default: 180)")
+    take = commands.add_parser(
+        "take", help="what an agent has fetched: install it, try it, go back when it does not report"
+    )
+    take.add_argument("folder", type=Path)
+    take.add_argument("--key", type=Path, default=KEY, help="public key of whoever makes releases")
+    take.add_argument("--unit", required=True)
+    take.add_argument("--proof", type=Path, required=True)
+    take.add_argument("--within", type=float, default=WITHIN_S)
     commands.add_parser("status", help="what is in use, as JSON")
     given = parser.parse_args(arguments)
     try:
@@ -51,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
             if given.command == "install":
                 print(install_bundle(given.bundle, given.part, given.key))
                 return 0
+            if given.command == "take":
+                return 0 if take_over(given.folder, given.key, given.unit, given.proof, given.within) else 1
             if given.command == "switch":
                 return 0 if switch_to(given.version, given.unit, given.proof, given.within) else 1
             return 0 if settle(given.within) else 1
@@ -84,7 +95,27 @@ def install_bundle(bundle: Path, part: str, key: Path) -> str:
     return version
 
 
-def switch_to(version: str, unit: str | None, proof: Path | None, within_s: float) -> bool:
+def take_over(folder: Path, key: Path, unit: str, proof: Path, within_s: float) -> bool:
+    """Whether what lies in an agent's folder is in use now. Whatever comes of it, it is not tried a second time.
+
+    The agent owns the folder, so nothing there is believed but what the key has signed, and no release goes backwards.
+    """
+    bundle, wanted = folder / "bundle.tar", folder / "wanted"
+    offer = _offer_in(wanted)
+    try:
+        version, before = install_bundle(bundle, "room", key), current()
+        if before is not None and _order(version) < _order(before):
+            raise ReleaseError(f"{version}: is older than {before}, which is in use; `switch` goes back by hand")
+        return switch_to(version, unit, proof, within_s, offer)
+    except (ReleaseError, OSError, subprocess.SubprocessError) as error:
+        _write_state({"phase": "refused", "from": current(), "to": None, "why": str(error)[:300], "offer": offer})
+        raise
+    finally:
+        wanted.unlink(missing_ok=True)
+        bundle.unlink(missing_ok=True)
+
+
+def switch_to(version: str, unit: str | None, proof: Path | None, within_s: float, offer: str = "") -> bool:
     """Whether it is in use now; False: it was tried and put back. Raises ReleaseError."""
     if not is_version(version) or not (HOME / version / _WHOLE).exists():
         raise ReleaseError(f"{version}: is not installed under {HOME}")
@@ -95,7 +126,10 @@ def switch_to(version: str, unit: str | None, proof: Path | None, within_s: floa
         return True
     if proof is not None:
         proof.unlink(missing_ok=True)
-    trial = {"phase": "trial", "from": before, "to": version, "unit": unit, "proof": str(proof) if proof else None}
+    trial = {
+        "phase": "trial", "from": before, "to": version, "unit": unit, "proof": str(proof) if proof else None,
+        "offer": offer,
+    }  # fmt: skip
     _write_state(trial)
     _point_to(version)
     if unit:
@@ -183,6 +217,20 @@ def _put_tool(new: Path) -> None:
     beside.chmod(0o755)
     _sync(beside)
     beside.replace(target)
+
+
+def _offer_in(wanted: Path) -> str:
+    """By which the agent knows again what became of it."""
+    try:
+        found = wanted.read_text(encoding="ascii")[:32]
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return found if re.fullmatch(r"[0-9a-f]{16}", found) else ""
+
+
+def _order(version: str) -> tuple[int, ...]:
+    """Versions in the order of their making."""
+    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 def _state() -> dict[str, Any]:

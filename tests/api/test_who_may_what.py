@@ -108,6 +108,10 @@ GET    /api/v1/alerts/holidays                               --O-A--
 POST   /api/v1/alerts/holidays                               --O-A--
 DELETE /api/v1/alerts/holidays/{day}                         --O-A--
 POST   /api/v1/zalo/events                                   open
+GET    /api/v1/releases                                      VTOGAvo
+POST   /api/v1/releases/campaign                             --O-A--
+POST   /api/v1/releases/campaign/act                         --O-A--
+GET    /api/v1/release-bundles/{ticket}                      open
 GET    /api/v1/sessions/{id}/rehearsal                       VTOGAvo
 GET    /api/v1/reports                                       VTOGAvo
 GET    /api/v1/reports/report.xlsx                           VTOGAvo
@@ -169,6 +173,9 @@ POST   /incidents/{number}                                   -TO-A-o
 GET    /alerts                                               --O-A--
 GET    /parts/alerts                                         --O-A--
 POST   /alerts                                               --O-A--
+GET    /releases                                             VTOGAvo
+GET    /parts/releases                                       VTOGAvo
+POST   /releases                                             --O-A--
 GET    /holidays                                             --O-A--
 POST   /holidays                                             --O-A--
 GET    /zalo                                                 --O-A--

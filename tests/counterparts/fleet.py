@@ -1,7 +1,7 @@
 """A server as a process, and what a client of its API does."""
 
 import argparse
-import os
+import csv
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +14,9 @@ from demo.processes import Processes
 from device_drivers.loopback import free_port
 from fleet_server.config import Settings, url_of
 from fleet_server.people_cli import users
-from tests.counterparts.databases import url_in
+from fleet_server.sites_file import sites_of
+from fleet_server.store.sites import replace_sites
+from tests.counterparts.databases import database_in, url_in
 from tests.counterparts.identity import give_keys
 from tests.counterparts.waiting import wait_for
 
@@ -79,13 +81,12 @@ class FleetUnderTest:
             return [{"name": name, "value": value, "url": self.address} for name, value in browser.cookies.items()]
 
     def import_sites(self, rows: str) -> None:
-        """Import a CSV file of sites."""
-        file = self.folder / "sites.csv"
-        file.write_text(rows, encoding="utf-8")
-        subprocess.run(
-            [*self._command, "sites", "import", str(file)], check=True, capture_output=True, timeout=60,
-            env={**os.environ, **self.environment},
-        )  # fmt: skip
+        """Take the rows of a CSV file in, beside a server that may run."""
+        database = database_in(self.folder)
+        try:
+            database.write_now(lambda db: replace_sites(db, sites_of(csv.reader(rows.splitlines()))))
+        finally:
+            database.close()
 
     def start(self, within_s: float = 30.0) -> None:
         """Start it and wait until it is well."""

@@ -1,0 +1,90 @@
+"""The bundles that the centre can offer, each verified when it was put here: only what the makers' key has signed."""
+
+import json
+import os
+import re
+import shutil
+import tarfile
+from hashlib import file_digest
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from msgspec import Struct
+
+from fleet_server.errors import BadFile, NotFound
+
+_LIST, _SIGNATURE, _FORM = "manifest.json", "manifest.json.sig", "diemcau-release-1"
+_VERSION = re.compile(r"\d{1,4}(\.\d{1,4}){1,3}[a-z0-9.+-]{0,24}")
+_MOST_LIST = 1_000_000
+
+
+class Bundle(Struct, frozen=True):
+    """One release."""
+
+    version: str
+    file: Path
+    size: int
+    sha256: str
+
+
+class Shelf:
+    """A folder of bundles, each with its size and SHA-256 beside it."""
+
+    def __init__(self, folder: Path, key: Path) -> None:
+        self._folder, self._key = folder, key
+
+    def add(self, file: Path) -> Bundle:
+        """Take a bundle in. Raises BadFile for what the makers' key has not signed, OSError."""
+        version = self._verified(file)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target, new = self._folder / f"{version}.tar", self._folder / f".{version}.new"
+        shutil.copyfile(file, new)
+        with new.open("rb") as copied:
+            sha256 = file_digest(copied, "sha256").hexdigest()
+            os.fsync(copied.fileno())
+        (self._folder / f"{version}.json").write_text(json.dumps({"sha256": sha256}), encoding="utf-8")
+        new.replace(target)
+        return Bundle(version, target, target.stat().st_size, sha256)
+
+    def all(self) -> list[Bundle]:
+        """What there is."""
+        return [self._known(file) for file in sorted(self._folder.glob("*.tar")) if _VERSION.fullmatch(file.stem)]
+
+    def find(self, version: str) -> Bundle:
+        """One by its version. Raises NotFound."""
+        file = self._folder / f"{version}.tar"
+        if not _VERSION.fullmatch(version) or not file.is_file():
+            raise NotFound("releases.not_found", version=version[:40])
+        return self._known(file)
+
+    def _known(self, file: Path) -> Bundle:
+        sha256: str = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))["sha256"]
+        return Bundle(file.stem, file, file.stat().st_size, sha256)
+
+    def _verified(self, file: Path) -> str:
+        try:
+            with tarfile.open(file, "r:") as tar:
+                raw, signature = (self._member(tar, name) for name in (_LIST, _SIGNATURE))
+            key = load_pem_public_key(self._key.read_bytes())
+            if not isinstance(key, Ed25519PublicKey):
+                raise ValueError(f"{self._key} is no Ed25519 key")
+            key.verify(signature, raw)
+            found = json.loads(raw)
+            version = str(found["version"])
+            if found["form"] != _FORM or not _VERSION.fullmatch(version):
+                raise ValueError("its list does not fit")
+        except InvalidSignature as error:
+            raise BadFile("releases.not_signed", file=str(file), owner=str(self._key)) from error
+        except (OSError, tarfile.TarError, KeyError, ValueError, TypeError) as error:
+            raise BadFile(
+                "releases.damaged", file=str(file), detail=f"{type(error).__name__}: {error}"[:200]
+            ) from error
+        return version
+
+    def _member(self, tar: tarfile.TarFile, name: str) -> bytes:
+        source = tar.extractfile(name)
+        if source is None:
+            raise KeyError(name)
+        return source.read(_MOST_LIST)

@@ -1,0 +1,96 @@
+"""A change in waves: never too far ahead, never in a busy room, and it stops where a room suffers."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleet_server.domain.waves import GIVEN_UP, WATCHED, WAVES, Facts, State, Step, WaveRoom, planned, turn_of
+
+START = datetime(2026, 11, 26, 1, 0, tzinfo=UTC)
+WELL = Facts(3)
+
+
+def after(rooms: list[WaveRoom], facts: dict[str, Facts], now: datetime) -> tuple[list[WaveRoom], State, str]:
+    turn = turn_of(rooms, facts, now)
+    changed = {room.site: room for room in turn.changed}
+    return [changed.get(room.site, room) for room in rooms], turn.state, turn.why
+
+
+def steps(rooms: list[WaveRoom]) -> dict[str, str]:
+    return {room.site: str(room.step) for room in rooms}
+
+
+@given(st.integers(1, 4_000))
+def test_a_fleet_is_parted_into_a_canary_a_twentieth_a_quarter_and_all(count: int) -> None:
+    rooms = planned([f"s{nr}" for nr in range(count)])
+    assert len(rooms) == count and rooms[0].wave == 0
+    assert sum(room.wave == 0 for room in rooms) == 1
+    for wave, part in enumerate(WAVES[1:], 1):
+        assert sum(room.wave <= wave for room in rooms) <= max(1, count * part + 1)
+    assert [room.wave for room in rooms] == sorted(room.wave for room in rooms)
+
+
+def test_the_next_wave_begins_when_this_one_has_been_watched() -> None:
+    rooms, facts, now = planned(list("abcdefgh")), dict.fromkeys("abcdefgh", WELL), START
+    rooms, state, _ = after(rooms, facts, now)
+    assert steps(rooms)["a"] == "offered" and state is State.RUNNING and steps(rooms)["b"] == "waiting"
+    facts["a"] = Facts(3, has_taken=True)
+    rooms, _, _ = after(rooms, facts, now + timedelta(minutes=3))
+    assert steps(rooms)["a"] == "taken" and steps(rooms)["b"] == "waiting"
+    rooms, _, _ = after(rooms, facts, now + timedelta(minutes=3) + WATCHED)
+    assert steps(rooms)["b"] == "offered"
+
+
+def test_a_room_that_goes_back_or_is_less_ready_than_before_stops_it() -> None:
+    rooms, _, _ = after(planned(list("ab")), dict.fromkeys("ab", WELL), START)
+    went, state, why = after(rooms, {"a": Facts(3, went_back="0.2.0 has not reported"), "b": WELL}, START)
+    assert (state, why, went[0].step, went[0].detail) == (State.STOPPED, "a", Step.BACK, "0.2.0 has not reported")
+    taken, _, _ = after(rooms, {"a": Facts(1, has_taken=True), "b": WELL}, START)
+    _, state, _ = after(taken, {"a": Facts(1), "b": WELL}, START + timedelta(seconds=30))
+    assert state is State.RUNNING, "it has just begun anew"
+    _, state, why = after(taken, {"a": Facts(1), "b": WELL}, START + WATCHED)
+    assert (state, why) == (State.STOPPED, "a")
+
+
+def test_nobody_waits_for_a_room_that_is_away_and_a_busy_one_is_left_alone() -> None:
+    facts = {"a": Facts(0, is_away=True), "b": Facts(3, is_busy=True), "c": WELL}
+    rooms, _, _ = after(planned(list("abc")), facts, START)
+    assert steps(rooms) == {"a": "away", "b": "waiting", "c": "waiting"}
+    rooms, state, _ = after(rooms, facts, START + timedelta(seconds=5))
+    assert steps(rooms)["b"] == "waiting" and state is State.RUNNING
+    back = {**facts, "a": Facts(3, has_taken=True)}
+    rooms, _, _ = after(rooms, back, START + timedelta(seconds=10))
+    assert steps(rooms)["a"] == "taken", "it takes it when it is back"
+
+
+def test_a_room_that_says_nothing_for_hours_is_not_waited_for() -> None:
+    rooms, _, _ = after(planned(list("ab")), dict.fromkeys("ab", WELL), START)
+    rooms, _, _ = after(rooms, dict.fromkeys("ab", WELL), START + GIVEN_UP)
+    assert steps(rooms)["a"] == "away"
+
+
+HAPPENS = st.sampled_from([WELL, Facts(3, has_taken=True), Facts(1), Facts(3, is_busy=True), Facts(0, is_away=True),
+                           Facts(3, went_back="x")])  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(st.integers(1, 40), st.data())
+def test_whatever_happens_no_wave_is_begun_before_the_one_before_it_is_over(count: int, data: st.DataObject) -> None:
+    rooms, now, state = planned([f"s{nr}" for nr in range(count)]), START, State.RUNNING
+    for _ in range(12):
+        facts = {room.site: data.draw(HAPPENS) for room in rooms}
+        before = {room.site: room for room in rooms}
+        rooms, state, why = after(rooms, facts, now)
+        for room in rooms:
+            if room.step is Step.OFFERED and before[room.site].step is Step.WAITING:
+                assert not facts[room.site].is_busy
+                assert all(other.step not in (Step.WAITING, Step.OFFERED) for other in rooms if other.wave < room.wave)
+        if state is State.STOPPED:
+            assert why in before
+            return
+        if state is State.DONE:
+            assert all(room.step in (Step.TAKEN, Step.AWAY) for room in rooms)
+            return
+        now += timedelta(seconds=data.draw(st.sampled_from([5, 60, 200])))
+    assert state is State.RUNNING
