@@ -35,16 +35,21 @@ _SPACE = 4
 class ReleaseFetcher:
     """`run` is a thread of its own; `told` is called by the inbox."""
 
-    def __init__(self, folder: Path, room_log: RoomLog, clock: Clock) -> None:
-        self._folder, self._log, self._clock = folder / "release", room_log, clock
+    def __init__(
+        self, folder: Path, room_log: RoomLog, clock: Clock, home: Path = HOME, look_every_s: float = _LOOK_EVERY_S,
+        first_pause_s: float = _FIRST_PAUSE_S,
+    ) -> None:  # fmt: skip
+        """`home`: where releases are installed."""
+        self._folder, self._log, self._clock, self._home = folder / "release", room_log, clock, home
+        self._look_every_s, self._first_pause_s = look_every_s, first_pause_s
         self._wanted: WantedRelease | None = None
-        self._pause_s, self._not_before_s = _FIRST_PAUSE_S, float("-inf")
+        self._pause_s, self._not_before_s = first_pause_s, float("-inf")
         self._failing = ""
 
     def told(self, wanted: WantedRelease | None) -> None:
         """What the centre wants here now."""
         if wanted != self._wanted:
-            self._wanted, self._not_before_s, self._pause_s = wanted, float("-inf"), _FIRST_PAUSE_S
+            self._wanted, self._not_before_s, self._pause_s = wanted, float("-inf"), self._first_pause_s
 
     def run(self, stop: Event, beat: Callable[[], None]) -> None:
         """Until `stop`."""
@@ -54,7 +59,7 @@ class ReleaseFetcher:
             wanted = self._wanted
             if wanted is not None and self._clock.monotonic() >= self._not_before_s:
                 self._bring(wanted, stop, beat)
-            stop.wait(_LOOK_EVERY_S)
+            stop.wait(self._look_every_s)
 
     def _bring(self, wanted: WantedRelease, stop: Event, beat: Callable[[], None]) -> None:
         handed, mark = self._folder / "handed", hashlib.sha256(wanted.url.encode()).hexdigest()[:16]
@@ -122,7 +127,7 @@ class ReleaseFetcher:
     def _say_what_became_of_it(self) -> None:
         """By the installer's state file: in use, or put back."""
         try:
-            found = json.loads((HOME / "state.json").read_text(encoding="utf-8"))
+            found = json.loads((self._home / "state.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return
         mark = _text(self._folder / "handed")

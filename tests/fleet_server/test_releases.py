@@ -1,0 +1,181 @@
+"""The centre's side of releases: only what is signed is kept, a ticket opens one bundle for one room, in its turn."""
+
+import asyncio
+import hashlib
+import time
+from pathlib import Path
+
+import pytest
+
+from fleet_server.domain.waves import State
+from fleet_server.errors import BadFile, Conflict, FleetError, Invalid, NotFound
+from fleet_server.releases.campaigns import CampaignDesk, paced
+from fleet_server.releases.shelf import Bundle, Shelf
+from fleet_server.store import logs
+from release import build
+from tests.counterparts.centre_without_wires import CentreWithoutWires
+from wire.messages import EventEntry, LogBatch
+
+SITES = {"hub": "hub", **{f"r{nr}": "commune" for nr in range(7)}}
+
+
+class Rig:
+    """A centre with one release on its shelf."""
+
+    def __init__(self, folder: Path) -> None:
+        self.centre = CentreWithoutWires(folder, SITES)
+        build.new_key(folder / "province.key")
+        self.bundle = folder / "0.2.0.tar"
+        build._write(self.bundle, {"room.txt": b"x" * 100_000}, "0.2.0", folder / "province.key")
+        self.shelf = Shelf(folder / "releases", folder / "province.key.pub")
+        self._n: dict[str, int] = {}
+
+    async def start(self) -> None:
+        await self.centre.start()
+        for site in SITES:
+            await self.centre.report(site)
+            await self.centre.set_up(site)
+        await self.again()
+
+    async def again(self) -> None:
+        """As a restart of the server does."""
+        self.desk = CampaignDesk(
+            self.centre.database, self.centre.fleet, self.centre.sessions, self.centre.stream, self.centre.clock,
+            self.shelf, b"k" * 32, "https://diemcau.vn",
+        )  # fmt: skip
+        await self.desk.load()
+
+    async def says(self, site: str, event: str, **params: str) -> None:
+        """An entry of a room's log."""
+        n = self._n[site] = self._n.get(site, 0) + 1
+        now = self.centre.clock.now()
+        entry = EventEntry(n=n, at=now, event=event, params={"version": "0.2.0", **params})
+        batch = LogBatch(f"{site:0>36}", (entry,), n)
+        received = round(now.timestamp() * 1_000)
+        await self.centre.database.write(lambda db: logs.commit(db, site, batch, received))
+
+    async def pass_by(self, seconds: int) -> None:
+        self.centre.clock.pass_by(seconds)
+        for site in SITES:
+            await self.centre.report(site)
+        await self.desk.look()
+
+    def steps(self) -> dict[str, str]:
+        assert self.desk.current is not None
+        return {room.site: str(room.step) for room in self.desk.current.rooms}
+
+
+@pytest.fixture
+def rig(tmp_path: Path, any_database: str) -> Rig:
+    return Rig(tmp_path)
+
+
+def test_a_campaign_goes_on_over_a_restart_and_stops_where_a_room_went_back(rig: Rig) -> None:
+    async def story() -> None:
+        await rig.start()
+        with pytest.raises(NotFound):
+            await rig.desk.begin("0.2.0", 2_000, "An")
+        rig.shelf.add(rig.bundle)
+        with pytest.raises(Invalid):
+            await rig.desk.begin("0.2.0", 1, "An")
+        await rig.desk.begin("0.2.0", 2_000, "An", canary="r3")
+        with pytest.raises(Conflict):
+            await rig.desk.begin("0.2.0", 2_000, "An")
+        await rig.desk.look()
+        assert rig.steps()["r3"] == "offered" and list(rig.steps().values()).count("waiting") == len(SITES) - 1
+        offer = rig.desk.wanted("r3")
+        assert offer is not None and offer.sha256 == hashlib.sha256(rig.bundle.read_bytes()).hexdigest()
+        assert rig.desk.wanted("r4") is None, "it is not its turn"
+        ticket = offer.url.rpartition("/")[2]
+        assert rig.desk.bundle_for(ticket)[0].version == "0.2.0"
+        await rig.again()
+        assert rig.desk.wanted("r3") == offer, "a restart changes no ticket"
+        await rig.says("r3", "release_taken")
+        await rig.pass_by(5)
+        assert rig.steps()["r3"] == "taken"
+        with pytest.raises(NotFound):
+            rig.desk.bundle_for(ticket)
+        await rig.pass_by(130)
+        (second,) = [site for site, step in rig.steps().items() if step == "offered"]
+        await rig.says(second, "release_back", why="0.2.0 has not reported")
+        await rig.pass_by(5)
+        current = rig.desk.current
+        assert current is not None and (current.state, current.why) == (State.STOPPED, second)
+        assert rig.steps()[second] == "back" and rig.desk.wanted("r4") is None
+        await rig.again()
+        assert rig.desk.current is not None and rig.desk.current.state is State.STOPPED
+        rig.centre.close()
+
+    asyncio.run(story())
+
+
+def test_a_room_with_a_session_soon_is_left_alone_and_a_pause_offers_nothing_new(rig: Rig) -> None:
+    async def story() -> None:
+        await rig.start()
+        rig.shelf.add(rig.bundle)
+        await rig.centre.plan(("hub", "r3"), in_min=200)
+        await rig.desk.begin("0.2.0", 2_000, "An", canary="r3")
+        await rig.desk.look()
+        assert set(rig.steps().values()) == {"waiting"}, "nobody goes before the canary"
+        await rig.desk.set_state(State.PAUSED)
+        await rig.pass_by(5)
+        await rig.desk.set_state(State.RUNNING)
+        await rig.desk.set_state(State.STOPPED)
+        await rig.desk.begin("0.2.0", 2_000, "An", canary="r4")
+        await rig.desk.look()
+        assert rig.steps()["r4"] == "offered" and rig.desk.wanted("r4") is not None
+        await rig.desk.set_state(State.PAUSED)
+        assert rig.desk.wanted("r4") is not None, "whoever has begun may end it"
+        rig.centre.close()
+
+    asyncio.run(story())
+
+
+def test_what_an_earlier_campaign_was_told_counts_for_nothing_now(rig: Rig) -> None:
+    async def story() -> None:
+        await rig.start()
+        rig.shelf.add(rig.bundle)
+        await rig.says("r3", "release_back", why="long ago")
+        rig.centre.clock.pass_by(60)
+        await rig.desk.begin("0.2.0", 2_000, "An", canary="r3")
+        await rig.desk.look()
+        await rig.pass_by(5)
+        assert rig.steps()["r3"] == "offered"
+        rig.centre.close()
+
+    asyncio.run(story())
+
+
+def test_only_what_the_makers_have_signed_is_kept(tmp_path: Path) -> None:
+    build.new_key(tmp_path / "province.key")
+    build.new_key(tmp_path / "stranger.key")
+    shelf = Shelf(tmp_path / "releases", tmp_path / "province.key.pub")
+    for version, key in (("0.3.0", "stranger.key"), ("0.4.0", "province.key")):
+        build._write(tmp_path / f"{version}.tar", {"room.txt": b"x"}, version, tmp_path / key)
+    with pytest.raises(BadFile, match="not_signed"):
+        shelf.add(tmp_path / "0.3.0.tar")
+    (tmp_path / "none.tar").write_bytes(b"no tar at all")
+    with pytest.raises(BadFile, match="damaged"):
+        shelf.add(tmp_path / "none.tar")
+    assert shelf.add(tmp_path / "0.4.0.tar").version == "0.4.0"
+    assert [each.version for each in shelf.all()] == ["0.4.0"]
+    for wrong in ("../province.key", "0.9.9", "", "0.4.0/../../x"):
+        with pytest.raises(FleetError):
+            shelf.find(wrong)
+
+
+def test_a_bundle_is_sent_from_its_place_on_and_no_faster_than_allowed(tmp_path: Path) -> None:
+    file = tmp_path / "b.tar"
+    file.write_bytes(bytes(range(256)) * 1_000)
+    bundle = Bundle("0.1.0", file, 256_000, "")
+
+    async def read(start: int, rate: int) -> tuple[bytes, float]:
+        began_s, found = time.monotonic(), b""
+        async for block in paced(bundle, start, rate, time.monotonic):
+            found += block
+        return found, time.monotonic() - began_s
+
+    found, _ = asyncio.run(read(1_000, 100_000))
+    assert found == file.read_bytes()[1_000:]
+    _, took_s = asyncio.run(read(0, 2_048))  # 256,000 bytes in one second
+    assert took_s >= 0.85

@@ -1,0 +1,92 @@
+"""The guides: every command in them is one that there is, with options that it has, the same in both languages."""
+
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.counterparts.booted import ROOT
+
+GUIDES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
+PROGRAMS = {
+    "diemcau-server": ("-m", "fleet_server.cli"), "diemcau-agent": ("-m", "edge_agent.cli"),
+    "diemcau-release": ("-m", "release.install"),
+}  # fmt: skip
+
+
+def blocks(guide: Path) -> list[str]:
+    """Lines of the shell blocks, without comments, continued lines joined."""
+    found: list[str] = []
+    for block in re.findall(r"```(?:sh)?\n(.*?)```", guide.read_text(encoding="utf-8"), re.S):
+        lines = re.sub(r"\\\n", " ", block).splitlines()
+        found += [re.sub(r"\s+#.*$", "", line).strip() for line in lines if line.strip() and not line.startswith("#")]
+    return found
+
+
+def commands() -> list[tuple[str, str, str]]:
+    """Guide, program and the whole command."""
+    found = []
+    for guide in GUIDES:
+        for line in blocks(guide):
+            for part in re.split(r"\s*(?:&&|\|\||;)\s*", line):
+                for program in PROGRAMS:
+                    if match := re.match(rf"(?:\S*/)?{program}(?:\s|$)", part):
+                        found.append((guide.name, program, part[match.end() :].strip()))
+    return found
+
+
+@cache
+def help_of(program: str, *path: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, *PROGRAMS[program], *path, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, f"{program} {' '.join(path)}: {ran.stderr[-300:]}"
+    return ran.stdout
+
+
+def subcommands(text: str) -> set[str]:
+    found = re.search(r"\{([a-z,_-]+)\}", text)
+    return set(found[1].split(",")) if found else set()
+
+
+def test_there_are_commands_to_look_at() -> None:
+    assert len(commands()) > 15 and {program for _, program, _ in commands()} == set(PROGRAMS)
+
+
+@pytest.mark.parametrize(("guide", "program", "given"), commands())
+def test_a_command_of_a_guide_is_one_that_the_program_has(guide: str, program: str, given: str) -> None:
+    words = shlex.split(re.split(r"\s[<>|]", given)[0].replace("…", "x"))
+    path: list[str] = []
+    known = help_of(program)
+    for word in words:
+        options = re.search(r"positional arguments:.*", known, re.S)
+        if word in subcommands(options[0] if options else known):
+            path.append(word)
+            known += help_of(program, *path)
+    assert path or not words, f"{guide}: {program} {given}: has no such command"
+    for word in words:
+        if word.startswith("--"):
+            assert re.search(rf"{re.escape(word.partition('=')[0])}\b", known), f"{guide}: {word} is no option of it"
+
+
+def test_playbooks_that_are_named_are_there_and_take_what_they_are_given() -> None:
+    named = [line for guide in GUIDES for line in blocks(guide) if line.startswith("ansible-playbook")]
+    assert len(named) >= 10
+    for line in named:
+        words = shlex.split(line)
+        book = (ROOT / "ansible" / words[1]).read_text()
+        for variable in re.findall(r"-e (\w+)=", line):
+            assert variable in book, line
+
+
+def test_both_languages_give_the_same_commands() -> None:
+    vi, en = (
+        [line for line in blocks(ROOT / f"docs/install.{lang}.md") if not line.startswith("./dev")]
+        for lang in ("vi", "en")
+    )
+    assert vi == en
