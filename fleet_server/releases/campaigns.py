@@ -62,10 +62,12 @@ class CampaignDesk:
         async with self._taking:
             if self.current is not None and self.current.state in _OPEN:
                 raise Conflict("releases.under_way", version=self.current.version)
-            sites = [site for site, entry in self._fleet.entries.items() if entry.plan.has_agent and entry.is_set_up]
+            # Also rooms that are still being set up: whoever has ever spoken has an agent.
+            known = self._fleet.entries
+            sites = [site for site, entry in known.items() if entry.plan.has_agent and entry.room.about is not None]
             if not sites or (canary and canary not in sites):
                 raise Invalid("releases.no_rooms")
-            sites.sort(key=lambda site: (site != canary, self._fleet.entries[site].verdict is Verdict.OFFLINE, site))
+            sites.sort(key=lambda site: (site != canary, known[site].verdict is Verdict.OFFLINE, site))
             now = self._clock.now()
             made = Campaign(uuid7(), version, State.RUNNING, rate_kbit_s, "", by, now, tuple(planned(sites)))
             await self._database.write(lambda db: campaigns.add(db, made))

@@ -35,9 +35,9 @@ class Network:
         _run("ip", "address", "add", f"{self.prefix}.1/24", "dev", self.bridge)
         _run("ip", "link", "set", self.bridge, "up")
 
-    def machine(self, name: str) -> "Machine":
-        """A new one, booted."""
-        made = Machine(self, name, f"{self.prefix}.{10 + len(self.machines)}")
+    def machine(self, name: str, address: str = "") -> "Machine":
+        """A new one, booted; `address`: that of one that is gone."""
+        made = Machine(self, name, address or f"{self.prefix}.{10 + len(self.machines)}")
         self.machines.append(made)
         made.boot()
         return made

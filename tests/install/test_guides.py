@@ -84,9 +84,10 @@ def test_playbooks_that_are_named_are_there_and_take_what_they_are_given() -> No
             assert variable in book, line
 
 
-def test_both_languages_give_the_same_commands() -> None:
+@pytest.mark.parametrize("guide", ["install", "backup"])
+def test_both_languages_give_the_same_commands(guide: str) -> None:
     vi, en = (
-        [line for line in blocks(ROOT / f"docs/install.{lang}.md") if not line.startswith("./dev")]
+        [line for line in blocks(ROOT / f"docs/{guide}.{lang}.md") if not line.startswith("./dev")]
         for lang in ("vi", "en")
     )
     assert vi == en

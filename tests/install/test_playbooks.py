@@ -278,3 +278,41 @@ def reports_again(province: Province, room: Machine) -> bool:
     state = json.loads(room.run("/opt/diemcau/bin/diemcau-release status").stdout)
     settled = state["last"].get("phase") != "trial"
     return active and settled and proof == [state["current"]] and province.ask("/sites/38-1")["verdict"] != "offline"
+
+
+@pytest.mark.timeout(600)
+def test_a_backup_restored_on_another_machine_takes_over(province: Province) -> None:
+    """The drill of the guide: the centre is gone, another machine gets its address, its backup and its signing keys."""
+    kept = province.folder / "kept"
+    kept.mkdir()
+    for name in ("operator.token", "authority.pem"):
+        shutil.copy(province.folder / name, kept / name)
+    old = province.centre
+    old.run("diemcau-server backup /var/lib/diemcau-server/all.zip --with-authority")
+    old.run("tar -C /var/lib/diemcau-signer -cf /root/signer.tar keys")
+    shutil.copy(old.root / "var/lib/diemcau-server/all.zip", kept / "all.zip")
+    shutil.copy(old.root / "root/signer.tar", kept / "signer.tar")
+    old.cut_power()
+    new = province.network.machine("centre-b", old.address)
+    province.centre = new
+    province.play("site.yml", "--limit", "centre-1")
+    shutil.copy(kept / "all.zip", new.root / "var/lib/diemcau-server/all.zip")
+    shutil.copy(kept / "signer.tar", new.root / "root/signer.tar")
+    new.run("chown diemcau-server /var/lib/diemcau-server/all.zip")
+    for line in drill():
+        new.run(line)
+    for name in ("operator.token", "authority.pem"):
+        shutil.copy(kept / name, province.folder / name)
+    for site in ("38-1", "38-2"):
+        wait_for(
+            lambda site=site: province.ask(f"/sites/{site}")["verdict"] != "offline", 150, f"{site} does not come back"
+        )  # type: ignore[misc]
+    said = json.loads(province.rooms["38-1"].run("/opt/diemcau/bin/diemcau-release status").stdout)
+    assert said["current"] in (OLD, NEW)
+
+
+def drill() -> list[str]:
+    """The commands of the guide, as they stand there."""
+    guide = (ROOT / "docs/backup.en.md").read_text()
+    block = guide.partition("## On the new machine")[2].partition("```sh\n")[2].partition("```")[0]
+    return [line for line in block.splitlines() if line and not line.startswith("#")]
