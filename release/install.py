@@ -132,8 +132,7 @@ def switch_to(version: str, unit: str | None, proof: Path | None, within_s: floa
     }  # fmt: skip
     _write_state(trial)
     _point_to(version)
-    if unit:
-        _run(["systemctl", "restart", unit], 120, check=False)
+    _restart(unit)
     return _await(trial, within_s)
 
 
@@ -193,10 +192,19 @@ def _go_back(trial: dict[str, Any]) -> bool:
         return False
     _point_to(trial["from"])
     _write_state({**trial, "phase": "back", "why": why})
-    if trial["unit"]:
-        _run(["systemctl", "restart", trial["unit"]], 120, check=False)
+    _restart(trial["unit"])
     print(f"diemcau-release: {why}; {trial['from']} is in use again", file=sys.stderr)
     return False
+
+
+def _restart(unit: str | None) -> None:
+    """Not waited for: a release that hangs as it begins must not keep us from putting it back."""
+    if not unit:
+        return
+    try:
+        _run(["systemctl", "restart", "--no-block", unit], 60, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"diemcau-release: {unit} was not restarted: {error}", file=sys.stderr)
 
 
 def _point_to(version: str) -> None:

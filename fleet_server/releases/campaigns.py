@@ -46,13 +46,14 @@ class CampaignDesk:
         self._database, self._fleet, self._sessions = database, fleet, sessions
         self._stream, self._clock, self._key, self._own_url = stream, clock, key, own_url
         self.shelf = shelf
-        self.current: Campaign | None = None
+        self._current: Campaign | None = None
+        self._offers: dict[str, WantedRelease] = {}
         self._taking = asyncio.Lock()
 
     async def load(self) -> None:
         """Take up what was under way."""
         found = await self._database.read(lambda db: campaigns.newest(db, 1))
-        self.current = found[0] if found else None
+        self._put(found[0] if found else None)
 
     async def begin(self, version: str, rate_kbit_s: int, by: str, canary: str = "") -> Campaign:
         """A release for every room that has an agent; `canary` goes first. Raises NotFound, Conflict, Invalid."""
@@ -71,7 +72,7 @@ class CampaignDesk:
             now = self._clock.now()
             made = Campaign(uuid7(), version, State.RUNNING, rate_kbit_s, "", by, now, tuple(planned(sites)))
             await self._database.write(lambda db: campaigns.add(db, made))
-            self.current = made
+            self._put(made)
         self._stream.publish("releases")
         return made
 
@@ -84,33 +85,43 @@ class CampaignDesk:
             if current.state is State.DONE or (current.state is State.STOPPED and state is State.PAUSED):
                 raise Conflict("releases.is_over", version=current.version)
             await self._database.write(lambda db: campaigns.set_state(db, current.id, state, ""))
-            self.current = replace(current, state=state, why="")
+            after = replace(current, state=state, why="")
+            self._put(after)
         self._stream.publish("releases")
-        return self.current
+        return after
 
     def wanted(self, site: str) -> WantedRelease | None:
         """What this room is to fetch; None while it is not its turn, and once it has taken it or gone back."""
-        current = self.current
-        if current is None or current.state not in (State.RUNNING, State.PAUSED):
-            return None
-        step = next((room.step for room in current.rooms if room.site == site), None)
-        if step not in (Step.OFFERED, Step.AWAY):
-            return None
-        try:
-            bundle = self.shelf.find(current.version)
-        except NotFound:
-            return None
-        url = f"{self._own_url}/api/v1/release-bundles/{self._ticket(current.id, site)}"
-        return WantedRelease(bundle.version, bundle.size, bundle.sha256, url, float(current.rate_kbit_s))
+        return self._offers.get(site)
 
     def bundle_for(self, ticket: str) -> tuple[Bundle, int]:
         """What a ticket opens, and at which rate in kbit/s. Raises NotFound once it is not that room's turn."""
-        current = self.current
-        if current is not None and current.state in _OPEN:
-            turns = [room.site for room in current.rooms if room.step in (Step.OFFERED, Step.AWAY)]
-            if any(hmac.compare_digest(self._ticket(current.id, site), ticket) for site in turns):
-                return self.shelf.find(current.version), current.rate_kbit_s
-        raise NotFound("releases.no_ticket")
+        current = self._current
+        if current is None or not any(offer.url.endswith(f"/{ticket}") for offer in self._offers.values()):
+            raise NotFound("releases.no_ticket")
+        return self.shelf.find(current.version), current.rate_kbit_s
+
+    @property
+    def current(self) -> Campaign | None:
+        """What is under way, or the last that was."""
+        return self._current
+
+    def _put(self, current: Campaign | None) -> None:
+        """It is so now; each room's offer follows from it."""
+        self._current, self._offers = current, {}
+        if current is None or current.state not in _OPEN:
+            return
+        try:
+            bundle = self.shelf.find(current.version)
+        except NotFound:
+            log.error("release_missing version=%s", current.version)
+            return
+        for room in current.rooms:
+            if room.step in (Step.OFFERED, Step.AWAY):
+                url = f"{self._own_url}/api/v1/release-bundles/{self._ticket(current.id, room.site)}"
+                self._offers[room.site] = WantedRelease(
+                    bundle.version, bundle.size, bundle.sha256, url, float(current.rate_kbit_s)
+                )
 
     async def run(self) -> None:
         """Look every few seconds, for ever."""
@@ -132,35 +143,31 @@ class CampaignDesk:
             if current is None or current.state is not State.RUNNING:
                 return
             now = self._clock.now()
-            sites = [room.site for room in current.rooms]
-            heard = await self._database.read(lambda db: campaigns.heard_since(db, sites, current.made_at))
-            facts = {site: self._facts(site, current, heard, now) for site in sites if site in self._fleet.entries}
+            offered = {room.site: room.since for room in current.rooms if room.since is not None}
+            heard = await self._database.read(lambda db: campaigns.heard_since(db, offered, current.made_at))
+            last = {
+                each.site: each for each in heard
+                if each.version == current.version and each.at >= offered[each.site]
+            }  # fmt: skip
+            entries = self._fleet.entries
+            facts = {
+                room.site: self._facts(entries[room.site], last.get(room.site), now)
+                for room in current.rooms if room.site in entries
+            }  # fmt: skip
             turn = turn_of(current.rooms, facts, now)
             if turn.changed or turn.state is not current.state:
                 await self._database.write(lambda db: _keep(db, current.id, turn))
                 by_site = {room.site: room for room in turn.changed}
                 rooms = tuple(by_site.get(room.site, room) for room in current.rooms)
-                self.current = replace(current, rooms=rooms, state=turn.state, why=turn.why)
+                self._put(replace(current, rooms=rooms, state=turn.state, why=turn.why))
                 self._stream.publish("releases")
 
-    def _facts(self, site: str, current: Campaign, heard: list[Heard], now: datetime) -> Facts:
-        entry: SiteEntry = self._fleet.entries[site]
-        room = next(room for room in current.rooms if room.site == site)
-        mine = [
-            each
-            for each in heard
-            if each.site == site
-            and each.version == current.version
-            and room.since is not None
-            and each.at >= room.since
-        ]
-        last = mine[-1] if mine else None
-        soon = now + _BEFORE_SESSION
-        busy = any(session.starts_at <= soon and session.ends_at > now for session in self._sessions.of_site(site))
-        away = entry.verdict is Verdict.OFFLINE
+    def _facts(self, entry: SiteEntry, last: Heard | None, now: datetime) -> Facts:
+        soon, sessions = now + _BEFORE_SESSION, self._sessions.of_site(entry.site.id)
+        busy = any(session.starts_at <= soon and session.ends_at > now for session in sessions)
         taken = last is not None and last.event == TAKEN
         back = last.why or last.version if last is not None and last.event == WENT_BACK else ""
-        return Facts(_RANKS.get(entry.verdict, 0), away, busy, taken, back)
+        return Facts(_RANKS.get(entry.verdict, 0), entry.verdict is Verdict.OFFLINE, busy, taken, back)
 
     def _ticket(self, campaign: str, site: str) -> str:
         return hmac.new(self._key, f"{campaign} {site}".encode(), hashlib.sha256).hexdigest()

@@ -191,6 +191,38 @@ def killed(box: Box, command: list[str], after_s: float) -> None:
     child.communicate()
 
 
+def fetched(box: Box, bundle: Path, folder: Path) -> Path:
+    """As an agent hands it over."""
+    folder.mkdir(exist_ok=True)
+    (folder / "bundle.tar").write_bytes(bundle.read_bytes())
+    (folder / "wanted").write_text("0123456789abcdef")
+    return folder
+
+
+def test_what_an_agent_has_fetched_is_tried_once_and_never_backwards(maker: Maker, box: Box, tmp_path: Path) -> None:
+    folder = tmp_path / "agent"
+    take = ("take", str(folder), "--key", str(maker.public), "--unit", "none.service", "--proof", str(box.proof))
+    fetched(box, maker.bundle("0.2.0"), folder)
+    silent = box.run(*take, "--within", "1")
+    told = json.loads(box.run("status").stdout)["last"]
+    assert silent.returncode == 1 and (told["phase"], told["offer"]) == ("back", "0123456789abcdef")
+    assert box.version_in_use() == "0.1.0" and list(folder.iterdir()) == [], "it does not lie there to be tried again"
+    fetched(box, maker.bundle("0.2.0"), folder)
+    child = box.start(*take, "--within", "30")
+    _when_tried(box, "0.2.0")
+    box.proof.write_text("0.2.0\n")
+    assert child.wait(30) == 0 and box.version_in_use() == "0.2.0"
+    fetched(box, maker.bundle("0.1.0"), folder)
+    older = box.run(*take, "--within", "1")
+    assert older.returncode == 2 and "is older than 0.2.0" in older.stderr and box.version_in_use() == "0.2.0"
+    build.new_key(tmp_path / "stranger.key")
+    fetched(box, maker.bundle("0.3.0", tmp_path / "stranger.key"), folder)
+    strange = box.run(*take, "--within", "1")
+    told = json.loads(box.run("status").stdout)["last"]
+    assert strange.returncode == 2 and told["phase"] == "refused" and "signature" in told["why"]
+    assert box.version_in_use() == "0.2.0" and list(folder.iterdir()) == []
+
+
 @pytest.mark.timeout(60 + 12 * KILLS)
 def test_whatever_is_killed_the_link_is_on_a_whole_release_and_the_next_try_succeeds(
     maker: Maker, box: Box, tmp_path: Path
