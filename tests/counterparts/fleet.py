@@ -82,6 +82,7 @@ class FleetUnderTest:
 
     def import_sites(self, rows: str) -> None:
         """Take the rows of a CSV file in, beside a server that may run."""
+        (self.folder / "sites.csv").write_text(rows, encoding="utf-8")
         database = database_in(self.folder)
         try:
             database.write_now(lambda db: replace_sites(db, sites_of(csv.reader(rows.splitlines()))))
