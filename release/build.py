@@ -70,14 +70,14 @@ def package(source: Path, out: Path, key: Path) -> list[Path]:
             canonicalize_name(parse_wheel_filename(file.name)[0]): file for file in wheels.iterdir()
         }
         lists = {
-            f"{part}.txt": "".join(_line(by_name[each]) for each in ["diemcau", *names]).encode()
+            f"{part}.txt": "".join(locked(by_name[each]) for each in ["diemcau", *names]).encode()
             for part, names in needed.items()
         }
-        tool = _tool(Path(name) / TOOL)
+        tool = make_tool(Path(name) / TOOL)
         files = {f"wheels/{file.name}": file.read_bytes() for file in sorted(wheels.iterdir())}
         files |= lists | {TOOL: tool}
         bundle = out / f"diemcau-{version}-py{here()['python']}-{here()['machine']}.tar"
-        _write(bundle, files, version, key)
+        write_bundle(bundle, files, version, key)
         for file, raw in ((out / own.name, own.read_bytes()), (out / TOOL, tool)):
             file.write_bytes(raw)
     return [out / own.name, out / TOOL, bundle]
@@ -136,12 +136,14 @@ def _pip(*arguments: str) -> None:
         raise SystemExit(f"pip {arguments[0]}: {ran.stderr[-1_500:]}")
 
 
-def _line(wheel: Path) -> str:
+def locked(wheel: Path) -> str:
+    """The line of a wheel in a list that pip installs by."""
     name, version, _, _ = parse_wheel_filename(wheel.name)
     return f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
 
 
-def _tool(target: Path) -> bytes:
+def make_tool(target: Path) -> bytes:
+    """The program that installs, as one file."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "release"
         folder.mkdir()
@@ -154,7 +156,8 @@ def _tool(target: Path) -> bytes:
     return target.read_bytes()
 
 
-def _write(bundle: Path, files: dict[str, bytes], version: str, key: Path) -> None:
+def write_bundle(bundle: Path, files: dict[str, bytes], version: str, key: Path) -> None:
+    """The signed list first, then the files."""
     listed = {name: digest(io.BytesIO(raw)) for name, raw in files.items()}
     manifest = json.dumps({"form": FORM, "version": version, **here(), "files": listed}, indent=1).encode()
     new = bundle.with_name(f".{bundle.name}.new")

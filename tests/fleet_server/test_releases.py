@@ -26,7 +26,7 @@ class Rig:
         self.centre = CentreWithoutWires(folder, SITES)
         build.new_key(folder / "province.key")
         self.bundle = folder / "0.2.0.tar"
-        build._write(self.bundle, {"room.txt": b"x" * 100_000}, "0.2.0", folder / "province.key")
+        build.write_bundle(self.bundle, {"room.txt": b"x" * 100_000}, "0.2.0", folder / "province.key")
         self.shelf = Shelf(folder / "releases", folder / "province.key.pub")
         self._n: dict[str, int] = {}
 
@@ -151,7 +151,7 @@ def test_only_what_the_makers_have_signed_is_kept(tmp_path: Path) -> None:
     build.new_key(tmp_path / "stranger.key")
     shelf = Shelf(tmp_path / "releases", tmp_path / "province.key.pub")
     for version, key in (("0.3.0", "stranger.key"), ("0.4.0", "province.key")):
-        build._write(tmp_path / f"{version}.tar", {"room.txt": b"x"}, version, tmp_path / key)
+        build.write_bundle(tmp_path / f"{version}.tar", {"room.txt": b"x"}, version, tmp_path / key)
     with pytest.raises(BadFile, match="not_signed"):
         shelf.add(tmp_path / "0.3.0.tar")
     (tmp_path / "none.tar").write_bytes(b"no tar at all")

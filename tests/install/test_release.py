@@ -33,16 +33,16 @@ class Maker:
         build.new_key(self.key)
         self.public = folder / "province.key.pub"
         self.tool = folder / "diemcau-release.pyz"
-        build._tool(self.tool)
+        build.make_tool(self.tool)
 
     def bundle(self, version: str, key: Path | None = None) -> Path:
         """A signed one."""
         own = self._wheel(version)
         (pip,) = (Path(ensurepip.__path__[0]) / "_bundled").glob("pip-*.whl")
         files = {f"wheels/{file.name}": file.read_bytes() for file in (own, pip)}
-        files |= {f"{part}.txt": build._line(own).encode() for part in ("room", "centre")}
+        files |= {f"{part}.txt": build.locked(own).encode() for part in ("room", "centre")}
         target = self.folder / f"{version}.tar"
-        build._write(target, {**files, "diemcau-release.pyz": self.tool.read_bytes()}, version, key or self.key)
+        build.write_bundle(target, {**files, "diemcau-release.pyz": self.tool.read_bytes()}, version, key or self.key)
         return target
 
     def _wheel(self, version: str) -> Path:
@@ -178,7 +178,7 @@ def test_a_signed_list_with_names_that_lead_elsewhere_is_refused(
     maker: Maker, box: Box, tmp_path: Path, name: str
 ) -> None:
     target = tmp_path / "evil.tar"
-    build._write(target, {name: b"evil"}, "0.7.0", maker.key)
+    build.write_bundle(target, {name: b"evil"}, "0.7.0", maker.key)
     refused = box.install(target)
     assert refused.returncode == 2 and "none of a release" in refused.stderr
 

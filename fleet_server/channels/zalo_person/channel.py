@@ -5,6 +5,7 @@ import re
 from fleet_server.channels.channel import Message
 from fleet_server.zalo.channel import ZaloChannel
 
+_MOST = 500
 _USER = re.compile(r"\d{6,30}")
 
 
@@ -20,9 +21,9 @@ class ZaloPerson(ZaloChannel):
 
     async def send(self, message: Message, address: str) -> str:
         """One text."""
-        text = message.text
-        if message.reply and self.settings.webhook_secret:
-            text = f"{text}\n{message.reply}"
+        text, with_reply = message.text, f"{message.text}\n{message.reply}"
+        if message.reply and self.settings.webhook_secret and len(with_reply) <= _MOST:
+            text = with_reply
         return await self.send_text("/v3.0/oa/message/cs", {"user_id": address}, text)
 
 
