@@ -114,10 +114,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.broker if serving else None,
         )
         if serving:
-            from fleet_server.keeping.lock import the_only_one
+            from fleet_server.keeping.lock import alone_in, the_only_one
             from fleet_server.web import serve as run
 
-            with the_only_one(settings.folder):
+            with the_only_one(settings.folder), alone_in(settings.database):
                 asyncio.run(run(settings))
             return 0
         if given.command == "profiles":

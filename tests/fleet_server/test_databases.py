@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 from sqlalchemy import BigInteger, Boolean, Connection, Float, LargeBinary, MetaData, Table, insert, select, text
 
+from demo.processes import Processes
 from fleet_server.config import url_of
 from fleet_server.errors import BadFile, WrongSettings
 from fleet_server.keeping.moving import Moved, move
 from fleet_server.store import audit, schema
 from fleet_server.store.database import Database, engine_of
 from tests.conftest import need
-from tests.counterparts.databases import postgres, postgres_is_there, url_in
+from tests.counterparts.databases import CHOICE, postgres, postgres_is_there, url_in
+from tests.counterparts.fleet import FleetUnderTest
 from wire.ids import uuid7
 from wire.times import SystemClock
 
@@ -163,6 +165,20 @@ def test_an_older_release_leaves_the_database_of_a_newer_one_alone(at_rest: tupl
     for command in ("serve", "migrate"):
         refused = run(folder, command, **environment)
         assert refused.returncode == 2 and "9999 of a newer release" in refused.stderr
+
+
+def test_a_database_has_one_server(
+    processes: Processes, mosquitto_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need(postgres_is_there(), "postgresql")
+    monkeypatch.setenv(CHOICE, "postgresql")
+    first = FleetUnderTest(processes, mosquitto_port, tmp_path / "first")
+    first.start()
+    second = run(tmp_path / "second", "serve", "--port", "1", DIEMCAU_DATABASE_URL=first.database)
+    assert second.returncode == 2 and "Another server uses the database" in second.stderr
+    first.kill()
+    first.start()
+    first.close()
 
 
 @pytest.fixture
