@@ -123,7 +123,8 @@ class Province:
 def province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Province]:
     if not os.environ.get("DIEMCAU_MACHINES"):
         pytest.skip("six minutes of two cores: DIEMCAU_MACHINES=1 ./dev test tests/install runs it")
-    if why := missing():
+    tools = [name for name in ("ssh", "ssh-keygen", "ip") if shutil.which(name) is None]
+    if why := missing() or " ".join(tools):
         pytest.skip(f"machines to boot want {why}")
     made = Province(tmp_path_factory.mktemp("province"))
     yield made
