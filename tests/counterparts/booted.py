@@ -93,7 +93,7 @@ class BootedDebian:
 
     def _install(self) -> None:
         for name, module in (("diemcau-agent", "edge_agent.cli"), ("diemcau-server", "fleet_server.cli")):
-            self.write(f"/opt/diemcau/bin/{name}", _RUN.format(module=module), 0o755)
+            self.write(f"/opt/diemcau/current/bin/{name}", _RUN.format(module=module), 0o755)
         for unit in (*ROOT.glob("edge_agent/systemd/*"), *ROOT.glob("fleet_server/systemd/*")):
             self.write(f"/etc/systemd/system/{unit.name}", unit.read_text())
         for name in ("src", "lib"):

@@ -124,9 +124,9 @@ def test_server_signer_broker_and_agent_work_behind_their_walls(debian: BootedDe
     debian.run("ip link set lo up; install -d -o diemcau-server -g diemcau-server -m 700 /var/lib/diemcau-server")
     debian.run("install -d -o diemcau-server -g mosquitto -m 2770 /var/lib/diemcau-broker")
     as_server(debian, "cat > /var/lib/diemcau-server/sites.csv", given=SITES)
-    as_server(debian, "/opt/diemcau/bin/diemcau-server sites import /var/lib/diemcau-server/sites.csv")
-    as_server(debian, "/opt/diemcau/bin/diemcau-server broker config --listen 127.0.0.1")
-    add = "/opt/diemcau/bin/diemcau-server users add tests --role administrator"
+    as_server(debian, "/opt/diemcau/current/bin/diemcau-server sites import /var/lib/diemcau-server/sites.csv")
+    as_server(debian, "/opt/diemcau/current/bin/diemcau-server broker config --listen 127.0.0.1")
+    add = "/opt/diemcau/current/bin/diemcau-server users add tests --role administrator"
     as_server(debian, f"{add} --token-file /var/lib/diemcau-server/token")
     debian.run("mv /var/lib/diemcau-server/token /root/token")
     debian.run("systemctl daemon-reload; systemctl restart mosquitto diemcau-broker-reload.path")
@@ -139,7 +139,9 @@ def test_server_signer_broker_and_agent_work_behind_their_walls(debian: BootedDe
 
     wait_for(is_well, 40, "the server is not well")
     code = ask(debian, "POST", "/sites/38-1/enrolments", {})["code"]
-    enrol = "/opt/diemcau/bin/diemcau-agent enrol --config /etc/diemcau/room.toml --server http://127.0.0.1:8080"
+    enrol = (
+        "/opt/diemcau/current/bin/diemcau-agent enrol --config /etc/diemcau/room.toml --server http://127.0.0.1:8080"
+    )
     debian.run(f"({enrol} --code {code} > /root/enrol.log 2>&1 &)")
     waiting = wait_for(
         lambda: [row for row in ask(debian, "GET", "/enrolments") if row["state"] == "claimed"],
@@ -187,6 +189,7 @@ def test_an_agent_behind_its_walls_reaches_equipment_and_nothing_else(debian: Bo
     unit = (ROOT / UNITS[0]).read_text()
     unit = re.sub(r"^ExecStart=.*$", "ExecStart=/usr/bin/env PYTHONPATH=/opt/diemcau/src:/opt/diemcau/lib "
                   "/usr/bin/python3 /opt/diemcau/probe.py", unit, flags=re.M)  # fmt: skip
+    unit = re.sub(r"^ConditionPathExists=.*$", "", unit, flags=re.M)
     unit = unit.replace("Restart=always", "Restart=no").replace("Type=notify", "Type=oneshot")
     debian.write("/etc/systemd/system/probe.service", unit)
     debian.run("systemctl daemon-reload; systemctl start probe")
