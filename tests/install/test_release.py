@@ -21,7 +21,7 @@ from release.manifest import ReleaseError, read, unpack
 from tests.counterparts.booted import ROOT
 from wire.ids import uuid7
 
-KILLS = int(os.environ.get("DIEMCAU_RELEASE_KILLS", "5"))
+KILLS = int(os.environ.get("DIEMCAU_RELEASE_KILLS", "3"))
 """`DIEMCAU_RELEASE_KILLS=200` is what the installer was released with."""
 
 

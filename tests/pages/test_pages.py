@@ -191,6 +191,7 @@ def test_what_a_device_says_of_itself_is_inert(
     watched.page.goto(f"{fleet.address}/sites/38-1")
     expect(watched.page.locator("main")).to_contain_text("<script>alert(2)</script>")
     watched.page.goto(fleet.address)
-    expect(watched.page.locator("#row-38-1")).to_contain_text("UPS báo: <script>")
+    # What is worst stands first; a busy machine measures its own line as slow for a while.
+    expect(watched.page.locator("#row-38-1")).to_contain_text("UPS báo: <script>", timeout=40_000)
     assert watched.page.locator("main img").count() == 0
     assert watched.complaints == []
