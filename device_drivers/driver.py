@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from threading import Event
 from typing import Any, ClassVar, Protocol
 
@@ -50,6 +51,10 @@ def _alone(device: str, key: str) -> Sighting | None:
     return None
 
 
+def _no_image(sha256: str) -> Path | None:
+    return None
+
+
 def _unseen() -> None:
     return None
 
@@ -76,6 +81,8 @@ class Driver(ABC):
         self.clock = clock
         self.neighbour: Neighbour = _alone
         """Set by whoever puts the room together, for drivers that rest on what another device observes."""
+        self.image: Callable[[str], Path | None] = _no_image
+        """The file of a firmware image by its SHA-256, once it is here and was found to be signed."""
         self.breathe: Callable[[], None] = _unseen
         """Called now and then by an act that takes minutes and leaves the device as it is: it is observed meanwhile."""
 

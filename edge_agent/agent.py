@@ -18,6 +18,7 @@ from edge_agent.config import RoomConfig
 from edge_agent.devices import Devices
 from edge_agent.discovery import discover, unknown_of
 from edge_agent.documents import Documents
+from edge_agent.firmware import FirmwareFetcher
 from edge_agent.identity import FOLDER, IdentityKeeper
 from edge_agent.journal import Journal
 from edge_agent.link import RoomLink
@@ -59,9 +60,12 @@ class Agent:
         self._supervisor = Supervisor(self._clock)
         self._manager = ServiceManager()
         self._poller = Poller()
+        self._release = ReleaseFetcher(folder, self._log, self._clock)
+        self._firmware = FirmwareFetcher(folder, self._log, self._clock)
         self.devices = Devices(
-            config, self._journal, self._clock, self._supervisor, self._poller, self._found, self._keeper.unseal
-        )
+            config, self._journal, self._clock, self._supervisor, self._poller, self._found, self._keeper.unseal,
+            self._firmware.image,
+        )  # fmt: skip
         boot_id = uuid7()
         self._link = RoomLink(self._keeper, boot_id, version("diemcau"), lambda: self._reporter.connected())
         self._trust = ClockTrust(self._clock)
@@ -71,7 +75,6 @@ class Agent:
         self._commands = Commands(self.devices, self._journal, self._log, self._clock, self._trust)
         self.admission = Admission(self._keeper, boot_id, self._log, self._clock)
         self._renewals = Renewals(self._keeper, self._link, self._clock)
-        self._release = ReleaseFetcher(folder, self._log, self._clock)
         self._reported = False
         self._wanted: tuple[Config, float] | None = None
         """What the centre wants, and when it was last put in force."""
@@ -95,6 +98,7 @@ class Agent:
         start("link", self._link.run)
         start("renewal", self._renewals.run)
         start("release", self._release.run)
+        start("firmware", self._firmware.run)
         start("watchdog", Watchdog(self._store, self._link, self._manager).run)
         if self._config.discovery.every_s:
             start("discovery", self._discover)
@@ -184,6 +188,7 @@ class Agent:
         self._commands.proved = config.proved
         self._renewals.told(config)
         self._release.told(config.release)
+        self._firmware.told(config.firmware)
         self.devices.want(config.devices, self._refused)
 
     def _take_kept(self, kept: dict[str, Any]) -> None:

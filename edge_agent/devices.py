@@ -42,10 +42,12 @@ class Devices:
     def __init__(
         self, config: RoomConfig, journal: Journal, clock: Clock, supervisor: Supervisor, poller: Poller,
         found: Callable[[View | None, View], None], unseal: Callable[[str, str], str],
+        image: Callable[[str], Path | None],
     ) -> None:  # fmt: skip
+        """`image`: a firmware image that is here, by its SHA-256."""
         self._secrets = Secrets(Path(config.folder) / SECRETS, unseal)
         self._config, self._journal, self._clock = config, journal, clock
-        self._supervisor, self._poller, self._found = supervisor, poller, found
+        self._supervisor, self._poller, self._found, self._image = supervisor, poller, found, image
         self._power = PowerTree(config.power)
         self._desired: dict[str, DeviceConfig] = {}
         self._wrong: dict[str, str] = {}
@@ -124,7 +126,9 @@ class Devices:
         self._driver_of(worker.device).watch(EitherEvent(stop, worker.retired), worker.poke)
 
     def _driver_of(self, device: DeviceConfig) -> Driver:
-        return driver_of(device, self._clock, self.sighting)
+        driver = driver_of(device, self._clock)
+        driver.neighbour, driver.image = self.sighting, self._image
+        return driver
 
 
 class EitherEvent(Event):

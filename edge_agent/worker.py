@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from device_drivers import registry
-from device_drivers.driver import ALL_OUTLETS, GONE, Driver, Neighbour, Observation, Progress
+from device_drivers.driver import ALL_OUTLETS, GONE, Driver, Observation, Progress
 from device_drivers.errors import ActFailed, DriverError, Misconfigured, NotOffered
 from edge_agent.config import DeviceConfig, settings_of
 from edge_agent.journal import Journal
@@ -227,12 +227,9 @@ class DeviceWorker:
         return progress
 
 
-def driver_of(device: DeviceConfig, clock: Clock, neighbour: Neighbour | None = None) -> Driver:
+def driver_of(device: DeviceConfig, clock: Clock) -> Driver:
     """The driver of a configured device. Raises Misconfigured."""
     try:
-        driver = registry.driver_class(device.driver)(settings_of(device), clock)
-        if neighbour is not None:
-            driver.neighbour = neighbour
-        return driver
+        return registry.driver_class(device.driver)(settings_of(device), clock)
     except (OSError, ValueError) as error:
         raise Misconfigured(f"{device.id}: driver {device.driver} cannot start: {error}") from error

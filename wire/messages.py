@@ -207,16 +207,21 @@ class DesiredDevice(Struct, frozen=True, omit_defaults=True):
     poll_s: Annotated[float, Meta(ge=1, le=3600)] = 15.0
 
 
-class WantedRelease(Struct, frozen=True):
-    """The release that a room is to fetch and try; it is signed by whoever makes releases, not by the centre."""
+class WantedFile(Struct, frozen=True, kw_only=True):
+    """A file that a room is to fetch; what it holds is signed by whoever made it, not by the centre."""
 
-    version: Annotated[str, Meta(pattern=r"^\d{1,4}(\.\d{1,4}){1,3}[a-z0-9.+-]{0,24}$(?!\n)")]
     size: Annotated[int, Meta(ge=1, le=1_000_000_000)]
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
     url: Long
-    """Where its bundle is fetched, with the room's ticket in it."""
+    """Where it is fetched, with the room's ticket in it."""
     rate_kbit_s: Annotated[float, Meta(ge=8, le=1e6)]
     """How much of the line it may take."""
+
+
+class WantedRelease(WantedFile, frozen=True, kw_only=True):
+    """The release that a room is to fetch and try."""
+
+    version: Annotated[str, Meta(pattern=r"^\d{1,4}(\.\d{1,4}){1,3}[a-z0-9.+-]{0,24}$(?!\n)")]
 
 
 class Config(Struct, frozen=True):
@@ -238,6 +243,8 @@ class Config(Struct, frozen=True):
     renewal_spread_s: Annotated[float, Meta(ge=0, le=864_000)] = 0.0
     release: WantedRelease | None = None
     """To be fetched and tried; None: the one that runs stays."""
+    firmware: Annotated[tuple[WantedFile, ...], Meta(max_length=4)] = ()
+    """Images to be fetched and kept for the room's devices; what is not here any more is thrown away."""
     schema: Literal[1] = 1
 
 

@@ -21,5 +21,9 @@ DESCRIPTION = Description(
         ActionSpec("reboot", blind_s=60, takes_s=240, dangerous=True),
         ActionSpec("go_to_preset", params=(ParamSpec("preset"),), takes_s=20),
         ActionSpec("set_ntp", params=(ParamSpec("server", max_length=253),), takes_s=20),
+        ActionSpec(
+            "upgrade_firmware", params=(ParamSpec("image", max_length=64), ParamSpec("version", max_length=60)),
+            blind_s=300, takes_s=1_200, dangerous=True, needs_proof=True, by_centre=True,
+        ),
     ),
-)
+)  # fmt: skip

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from device_drivers.camera_onvif.border import cause_of, foreign_errors_of
 from device_drivers.camera_onvif.layout import Layout, look_round
 from device_drivers.camera_onvif.soap import Services
+from device_drivers.camera_onvif.upgrade import Upgrade, names
 from device_drivers.driver import GONE, Driver, Observation, Progress
 from device_drivers.errors import (
     ActFailed,
@@ -88,7 +89,8 @@ class CameraOnvif(Driver):
         return Observation(self.clock.monotonic(), readings, identity=layout.identity, actions=self._actions(layout))
 
     def act(self, action: str, params: Params, progress: Progress) -> Params:
-        """Reboot (proved by its going and coming back), move to a preset, set the NTP server (read back)."""
+        """Reboot (proved by its going and coming back), move to a preset, set the NTP server, take other firmware (both
+        read back)."""
         self._layout = None
         with self._border():
             self._set_skew()
@@ -98,6 +100,8 @@ class CameraOnvif(Driver):
         started_s = self.clock.monotonic()
         if action == "reboot":
             return self._reboot(progress)
+        if action == "upgrade_firmware":
+            return self._upgrade(layout, str(params["image"]), str(params["version"]), progress)
         if action == "go_to_preset":
             self._ask(action, "ptz", layout.ptz or "", "GotoPreset",
                       {"ProfileToken": layout.profile, "PresetToken": params["preset"]})  # fmt: skip
@@ -120,7 +124,7 @@ class CameraOnvif(Driver):
         self._ask("reboot", "devicemgmt", self.settings.path, "SystemReboot")
         progress("asked")
         asked_s = self.clock.monotonic()
-        takes_s = next(spec.takes_s for spec in description_of("camera_onvif").actions if spec.action == "reboot")
+        takes_s = _takes_s("reboot")
         self._wait_until(False, asked_s + _GOES_AWAY_WITHIN_S, "did_not_go_away")
         gone_s = self.clock.monotonic()
         progress(GONE, after_s=round(gone_s - asked_s, 1))
@@ -132,6 +136,28 @@ class CameraOnvif(Driver):
         away_s = round(self.clock.monotonic() - gone_s, 1)
         progress("back", away_s=away_s)
         return {"away_s": away_s}
+
+    def _upgrade(self, layout: Layout, image: str, version: str, progress: Progress) -> Params:
+        if names(layout.identity.firmware, version):
+            return {"firmware": layout.identity.firmware}
+        file = self.image(image)
+        if file is None:
+            raise ActFailed("image_not_here")
+        begun = self._ask("upgrade_firmware", "devicemgmt", self.settings.path, "StartFirmwareUpgrade")
+        self._frame = None
+        upgrade = Upgrade(self._services, self.clock, self._firmware, progress)
+        try:
+            return upgrade.carry_out(begun, file, version, _takes_s("upgrade_firmware"))
+        finally:
+            self._layout = None
+            self._services.forget()
+
+    def _firmware(self) -> str:
+        """What it runs now; its clock may have been lost with its power."""
+        with self._border():
+            self._set_skew()
+            said = self._services.service("devicemgmt", self.settings.path).GetDeviceInformation()
+        return str(said.FirmwareVersion or "").strip()
 
     def _wait_until(self, answers: bool, until_s: float, otherwise: str) -> None:
         while self._answers() != answers:
@@ -190,6 +216,8 @@ class CameraOnvif(Driver):
         for spec in description_of("camera_onvif").actions:
             if spec.action in self._refused or (spec.action == "set_ntp" and layout.ntp_server is None):
                 continue
+            if spec.action == "upgrade_firmware" and not layout.takes_firmware:
+                continue
             if spec.action == "go_to_preset":
                 if not layout.presets:
                     continue
@@ -218,6 +246,10 @@ class CameraOnvif(Driver):
         if abs(self._skew_s) > _ACCEPTED_SKEW_S:
             return WrongClock(f"{where}: it refuses us and its clock is {self._skew_s:.0f} s off; set its clock first")
         return WrongCredentials(f"{where}: it refuses user name or password")
+
+
+def _takes_s(action: str) -> float:
+    return next(spec.takes_s for spec in description_of("camera_onvif").actions if spec.action == action)
 
 
 def _is_ipv4(text: str) -> bool:

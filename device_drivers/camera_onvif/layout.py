@@ -26,6 +26,8 @@ class Layout(Struct, frozen=True):
     presets: tuple[str, ...]
     ntp_server: str | None
     """Empty where none is set; None where the camera has no such setting."""
+    takes_firmware: bool
+    """Whether it says that it takes firmware over HTTP."""
 
 
 def look_round(services: Services, path: str) -> Layout:
@@ -68,6 +70,7 @@ def look_round(services: Services, path: str) -> Layout:
         profile=first.token,
         presets=tuple(presets[:64]),
         ntp_server=ntp_server_in(_optional(device.GetNTP)),
+        takes_firmware=_takes_firmware(has.Device),
     )  # fmt: skip
 
 
@@ -77,6 +80,19 @@ def ntp_server_in(said: Any) -> str | None:
         return None
     entries = (said.NTPFromDHCP if said.FromDHCP else said.NTPManual) or ()
     return next((_short(entry.DNSname or entry.IPv4Address) for entry in entries), "")
+
+
+def _takes_firmware(device: Any) -> bool:
+    """By its capabilities (tt:SystemCapabilitiesExtension, HttpFirmwareUpgrade).
+
+    zeep hands the elements of that extension over unread: the schema lets any element stand before them.
+    """
+    system = device.System if device is not None else None
+    more = system.Extension if system is not None else None
+    if more is None:
+        return False
+    said = [element.text for element in more._value_1 or () if element.tag.endswith("}HttpFirmwareUpgrade")]
+    return bool(more.HttpFirmwareUpgrade) or any((text or "").strip() in ("true", "1") for text in said)
 
 
 def _optional(ask: Any) -> Any:

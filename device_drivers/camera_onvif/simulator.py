@@ -13,6 +13,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
+from device_drivers.camera_onvif.simulated_flash import Flash
 from device_drivers.equipment import StreamEquipment
 
 _ENVELOPE = (
@@ -47,6 +48,7 @@ class SimulatedCamera(StreamEquipment):
         self.ignores_reboot = False
         self.ntp = "pool.ntp.org"
         self.moved_to = ""
+        self.flash = Flash(self.plug_in, self.unplug)
         self._shown = 0
 
     def settings(self) -> dict[str, Any]:
@@ -58,6 +60,9 @@ class SimulatedCamera(StreamEquipment):
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             length = re.search(r"(?i)^content-length: *(\d+)", head, re.M)
+            if head.startswith("POST /upgrade"):
+                await self._take_firmware(head, int(length[1]) if length else 0, reader, writer)
+                return
             body = (await reader.readexactly(int(length[1]))).decode("utf-8", "replace") if length else ""
             await self.while_frozen()
             if head.startswith("GET /snapshot"):
@@ -71,9 +76,25 @@ class SimulatedCamera(StreamEquipment):
             )
             await writer.drain()
 
-    def _snapshot(self, head: str) -> tuple[str, str, bytes]:
+    async def _take_firmware(
+        self, head: str, length: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        status: str | None = "401 Unauthorized"
+        if self._lets_in(head):
+            status = await self.flash.take(reader, length, lambda version: setattr(self, "firmware", version))
+        else:
+            await reader.readexactly(length)
+        if status is not None:
+            way = 'WWW-Authenticate: Basic realm="camera"\r\n' if status.startswith("401") else ""
+            writer.write(f"HTTP/1.1 {status}\r\n{way}Connection: close\r\nContent-Length: 0\r\n\r\n".encode())
+            await writer.drain()
+
+    def _lets_in(self, head: str) -> bool:
         given = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
-        if f"Basic {given}" not in head:
+        return f"Basic {given}" in head
+
+    def _snapshot(self, head: str) -> tuple[str, str, bytes]:
+        if not self._lets_in(head):
             return "401 Unauthorized", "text/plain", b""
         if self.picture != "still":
             self._shown += 1
@@ -137,7 +158,7 @@ class SimulatedCamera(StreamEquipment):
     def _GetCapabilities(self, _body: str) -> str:
         return (
             "<tds:GetCapabilitiesResponse><tds:Capabilities>"
-            f"<tt:Device><tt:XAddr>{self._address('/onvif/device_service')}</tt:XAddr></tt:Device>"
+            f"<tt:Device><tt:XAddr>{self._address('/onvif/device_service')}</tt:XAddr>{_SYSTEM}</tt:Device>"
             f"<tt:Media><tt:XAddr>{self._address('/onvif/media')}</tt:XAddr><tt:StreamingCapabilities/></tt:Media>"
             f"<tt:PTZ><tt:XAddr>{self._address('/onvif/ptz')}</tt:XAddr></tt:PTZ>"
             "</tds:Capabilities></tds:GetCapabilitiesResponse>"
@@ -188,6 +209,13 @@ class SimulatedCamera(StreamEquipment):
         self.ntp = name[1] if name else ""
         return "<tds:SetNTPResponse/>"
 
+    def _StartFirmwareUpgrade(self, _body: str) -> str:
+        return (
+            f"<tds:StartFirmwareUpgradeResponse><tds:UploadUri>{self._address('/upgrade/1')}</tds:UploadUri>"
+            "<tds:UploadDelay>PT0S</tds:UploadDelay><tds:ExpectedDownTime>PT60S</tds:ExpectedDownTime>"
+            "</tds:StartFirmwareUpgradeResponse>"
+        )
+
     def _SystemReboot(self, _body: str) -> str:
         self.reboots += 1
         if not self.ignores_reboot:
@@ -201,6 +229,13 @@ class SimulatedCamera(StreamEquipment):
         await self.plug_in()
 
 
+_SYSTEM = (
+    "<tt:System><tt:DiscoveryResolve>false</tt:DiscoveryResolve><tt:DiscoveryBye>false</tt:DiscoveryBye>"
+    "<tt:RemoteDiscovery>false</tt:RemoteDiscovery><tt:SystemBackup>false</tt:SystemBackup>"
+    "<tt:SystemLogging>false</tt:SystemLogging><tt:FirmwareUpgrade>true</tt:FirmwareUpgrade>"
+    "<tt:SupportedVersions><tt:Major>2</tt:Major><tt:Minor>60</tt:Minor></tt:SupportedVersions>"
+    "<tt:Extension><tt:HttpFirmwareUpgrade>true</tt:HttpFirmwareUpgrade></tt:Extension></tt:System>"
+)
 _UNTIL = (
     "<tt:InvalidAfterConnect>false</tt:InvalidAfterConnect><tt:InvalidAfterReboot>false</tt:InvalidAfterReboot>"
     "<tt:Timeout>PT60S</tt:Timeout>"

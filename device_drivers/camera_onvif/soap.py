@@ -4,12 +4,14 @@ The WSDL files are parsed once a process and shared by all cameras.
 """
 
 import io
+import os
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
 from importlib.metadata import files as files_of
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
 import onvif
@@ -28,6 +30,8 @@ from device_drivers.errors import BadAnswer, NotAnswering, WrongCredentials
 _MAX_SOAP_BYTES = 1 << 20
 _MAX_PICTURE_BYTES = 16 << 20
 _CHUNK_BYTES = 65_536
+_STALLS_S = 60.0
+"""A camera may write each block of its firmware before it takes the next."""
 
 
 class BoundedAdapter(HTTPAdapter):
@@ -35,16 +39,16 @@ class BoundedAdapter(HTTPAdapter):
 
     def __init__(self, host: str, port: int, timeout_s: float) -> None:
         super().__init__(max_retries=0)
-        self._netloc, self._timeout_s = (host, port), timeout_s
-        self.most_bytes = _MAX_SOAP_BYTES
+        self._netloc = (host, port)
+        self.most_bytes, self.waits_s = _MAX_SOAP_BYTES, timeout_s
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """One request and its whole answer."""
         url = urlsplit(request.url or "")
         if (url.hostname, url.port or 80) != self._netloc:
             raise BadAnswer(f"the camera sends us to {url.hostname}:{url.port}; only {self._netloc[0]} is configured")
-        until_s = monotonic() + self._timeout_s
-        kwargs |= {"timeout": self._timeout_s, "stream": True}
+        until_s = monotonic() + self.waits_s
+        kwargs |= {"timeout": self.waits_s, "stream": True}
         response = super().send(request, *args, **kwargs)
         if response.is_redirect:
             response.close()
@@ -56,7 +60,7 @@ class BoundedAdapter(HTTPAdapter):
                 if len(body) > self.most_bytes:
                     raise BadAnswer(f"{self._netloc[0]} answers with more than {self.most_bytes} bytes")
                 if monotonic() > until_s:
-                    raise NotAnswering(f"{self._netloc[0]}: its answer takes longer than {self._timeout_s:g} s")
+                    raise NotAnswering(f"{self._netloc[0]}: its answer takes longer than {self.waits_s:g} s")
         except urllib3.exceptions.TimeoutError as error:
             raise NotAnswering(f"{self._netloc[0]}: its answer stops in the middle") from error
         except urllib3.exceptions.HTTPError as error:
@@ -80,7 +84,7 @@ class Services:
         self._session.mount("https://", self._adapter)
         self._transport = Transport(session=self._session, timeout=timeout_s, operation_timeout=timeout_s)
         self._made: dict[str, Any] = {}
-        self._picture_way: AuthBase | None = None
+        self._way_in: AuthBase | None = None
         self.skew = timedelta(0)
         """How far the camera's clock is ahead of ours; its digest wants its own time."""
 
@@ -115,11 +119,10 @@ class Services:
         url = self.here(address)
         self._adapter.most_bytes = _MAX_PICTURE_BYTES
         try:
-            answer = self._session.get(url, auth=self._picture_way, allow_redirects=False)
-            if answer.status_code == 401 and self._picture_way is None:
-                digest = "digest" in answer.headers.get("WWW-Authenticate", "").lower()
-                self._picture_way = (HTTPDigestAuth if digest else HTTPBasicAuth)(self._username, self._password)
-                answer = self._session.get(url, auth=self._picture_way, allow_redirects=False)
+            answer = self._session.get(url, auth=self._way_in, allow_redirects=False)
+            if answer.status_code == 401 and self._way_in is None:
+                self._learn_way_in(answer)
+                answer = self._session.get(url, auth=self._way_in, allow_redirects=False)
         finally:
             self._adapter.most_bytes = _MAX_SOAP_BYTES
         if answer.status_code in (401, 403):
@@ -128,9 +131,59 @@ class Services:
             raise BadAnswer(f"{self._host}: snapshot answered with HTTP {answer.status_code}")
         return answer.content
 
+    def upload(self, address: str, image: Path, within_s: float) -> int:
+        """Send a file by POST; the HTTP status. Raises NotAnswering where it takes longer, requests' errors, OSError."""
+        url, until_s, waits_s = self.here(address), monotonic() + within_s, self._adapter.waits_s
+        self._adapter.waits_s = min(within_s, _STALLS_S)
+        try:
+            answer = self._post(url, image, until_s)
+            if answer.status_code == 401 and self._way_in is None:
+                self._learn_way_in(answer)
+                answer = self._post(url, image, until_s)
+            return answer.status_code
+        finally:
+            self._adapter.waits_s = waits_s
+
+    def _post(self, url: str, image: Path, until_s: float) -> requests.Response:
+        with image.open("rb") as file:
+            headers = {"Content-Type": "application/octet-stream"}
+            body = _Outgoing(file, until_s)
+            return self._session.post(url, data=body, headers=headers, auth=self._way_in, allow_redirects=False)
+
+    def _learn_way_in(self, answer: requests.Response) -> None:
+        digest = "digest" in answer.headers.get("WWW-Authenticate", "").lower()
+        self._way_in = (HTTPDigestAuth if digest else HTTPBasicAuth)(self._username, self._password)
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+class _Outgoing:
+    """A file on its way out, until a moment; its length is told, so that it does not go in chunks."""
+
+    def __init__(self, file: BinaryIO, until_s: float) -> None:
+        self._file, self._until_s = file, until_s
+
+    def __len__(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
+
+    def read(self, most: int) -> bytes:
+        """The next bytes. Raises NotAnswering once it is too late."""
+        if monotonic() > self._until_s:
+            raise NotAnswering("the camera takes its firmware too slowly")
+        return self._file.read(most)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.read(_CHUNK_BYTES), b"")
+
+    def tell(self) -> int:
+        """How far it is."""
+        return self._file.tell()
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        """Begin again, when the camera first asks who we are."""
+        return self._file.seek(place, whence)
 
 
 @cache

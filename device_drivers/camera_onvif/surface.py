@@ -15,6 +15,7 @@ from zeep.transports import Transport
 OPERATIONS = {
     "devicemgmt": (
         "GetSystemDateAndTime", "GetDeviceInformation", "GetCapabilities", "SystemReboot", "GetNTP", "SetNTP",
+        "StartFirmwareUpgrade",
     ),
     "media": ("GetProfiles", "GetStreamUri", "GetSnapshotUri"),
     "ptz": ("GetPresets", "GotoPreset"),

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ import pytest
 from demo.processes import Processes
 from demo.this_machine import start_camera
 from device_drivers.camera_onvif.driver import CameraOnvif
+from device_drivers.camera_onvif.simulated_flash import Fault, image_of
 from device_drivers.camera_onvif.simulator import SimulatedCamera
 from device_drivers.camera_onvif.soap import wsdl_of
 from device_drivers.camera_onvif.surface import OPERATIONS, Surface
+from device_drivers.camera_onvif.upgrade import Upgrade, names
 from device_drivers.equipment import EquipmentLoop
 from device_drivers.errors import (
     ActFailed,
@@ -195,3 +198,126 @@ def test_the_descriptions_hold_what_we_ask_for_and_little_else() -> None:
     assert len(left) < schema.stat().st_size / 5
     with pytest.raises(KeyError):
         surface.load("/etc/hostname")
+
+
+VERSION = "V5.7.15 build 210628"
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    made = tmp_path / "image"
+    made.write_bytes(image_of(VERSION, 400_000))
+    return made
+
+
+def upgraded(camera: SimulatedCamera, image: Path, steps: list[str], **settings: Any) -> Any:
+    driver = camera_at(camera.settings() | settings)
+    driver.image = lambda sha256: image if sha256 == "a" * 64 else None
+    wanted = {"image": "a" * 64, "version": "V5.7.15"}
+    try:
+        return driver.act("upgrade_firmware", wanted, lambda detail, **params: steps.append(detail))
+    finally:
+        driver.close()
+
+
+@pytest.mark.parametrize("fault", ["", "restarts_at_the_last_byte"])
+def test_firmware_is_proved_by_what_the_camera_runs_when_it_is_back(
+    camera: SimulatedCamera, image: Path, fault: Fault
+) -> None:
+    camera.flash.fault = fault
+    steps: list[str] = []
+    result = upgraded(camera, image, steps)
+    assert result["firmware"] == camera.firmware == VERSION
+    assert steps == (["image_goes", "gone"] if fault else ["image_goes", "image_taken", "gone"])
+    assert upgraded(camera, image, steps)["firmware"] == VERSION and steps[3:] == [], "it has it: nothing is sent"
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [("fails", "camera_failed"), ("keeps_the_old", "old_firmware"), ("", "image_refused")]
+)
+def test_firmware_that_does_not_run_in_the_end_is_a_failure_with_its_reason(
+    camera: SimulatedCamera, image: Path, fault: Fault, reason: str
+) -> None:
+    camera.flash.fault = fault
+    if not fault:
+        image.write_bytes(b"no image of this maker" * 10_000)
+    with pytest.raises(ActFailed) as failed:
+        upgraded(camera, image, [])
+    assert failed.value.reason == reason and camera.firmware == "V5.7.13"
+
+
+def carried_out(camera: SimulatedCamera, image: Path, within_s: float) -> str:
+    """Why an upgrade failed that has less time than the driver gives it."""
+    driver = camera_at(camera.settings())
+    driver.observe()
+    begun = driver._services.service("devicemgmt", "/onvif/device_service").StartFirmwareUpgrade()
+    upgrade = Upgrade(driver._services, SystemClock(), driver._firmware, lambda detail, **params: None)
+    with pytest.raises(ActFailed) as failed:
+        upgrade.carry_out(begun, image, "V5.7.15", within_s)
+    return failed.value.reason
+
+
+def test_a_camera_that_never_restarts_has_no_new_firmware(camera: SimulatedCamera, image: Path) -> None:
+    camera.flash.fault = "never_restarts"
+    assert carried_out(camera, image, 3.0) == "did_not_go_away"
+
+
+@pytest.mark.parametrize("moment", ["image", "writing"])
+def test_a_power_cut_in_the_middle_leaves_the_old_firmware_and_says_so(
+    camera: SimulatedCamera, image: Path, equipment: EquipmentLoop, moment: str
+) -> None:
+    camera.flash.block_s, camera.flash.writes_s = (0.1, 1.0) if moment == "image" else (0.0, 3.0)
+    found: list[ActFailed] = []
+
+    def act() -> None:
+        try:
+            upgraded(camera, image, [])
+        except ActFailed as error:
+            found.append(error)
+
+    acting = threading.Thread(target=act)
+    acting.start()
+    flash = camera.flash
+    wait_for(lambda: flash.taken > 100_000 if moment == "image" else flash.is_writing, 10)
+    equipment.later(flash.lose_power(2.0))
+    acting.join(30)
+    assert [error.reason for error in found] == ["upload_broke" if moment == "image" else "old_firmware"]
+    assert camera.firmware == "V5.7.13"
+    flash.block_s = 0.0
+    assert upgraded(camera, image, [])["firmware"] == VERSION, "the next try"
+
+
+def test_a_camera_that_a_power_cut_has_killed_is_told_as_gone(
+    camera: SimulatedCamera, image: Path, equipment: EquipmentLoop
+) -> None:
+    camera.flash.slots, camera.flash.writes_s = 1, 3.0
+    found: list[str] = []
+    acting = threading.Thread(target=lambda: found.append(carried_out(camera, image, 6.0)))
+    acting.start()
+    wait_for(lambda: camera.flash.is_writing, 10)
+    equipment.later(camera.flash.lose_power(0.5))
+    acting.join(30)
+    assert found == ["did_not_come_back"] and camera.flash.is_dead
+
+
+def test_without_its_image_or_with_a_wrong_password_nothing_is_begun(camera: SimulatedCamera, image: Path) -> None:
+    driver = camera_at(camera.settings())
+    with pytest.raises(ActFailed) as failed:
+        driver.act("upgrade_firmware", {"image": "b" * 64, "version": "V6"}, lambda detail, **params: None)
+    assert failed.value.reason == "image_not_here"
+    with pytest.raises(WrongCredentials):
+        upgraded(camera, image, [], password="other")
+    assert camera.flash.taken == 0
+
+
+def test_a_camera_that_does_not_say_that_it_takes_firmware_is_not_offered_any(ipycam: dict[str, Any]) -> None:
+    assert "upgrade_firmware" not in {spec.action for spec in camera_at(ipycam).observe().actions}
+
+
+@pytest.mark.parametrize(
+    ("firmware", "version", "named"),
+    [("V5.7.15 build 210628", "V5.7.15", True), ("V5.7.15", "V5.7.1", False), ("V5.7.15.2", "V5.7.15", False),
+     ("2.840.0000000.16.R, Build 2022", "2.840.0000000.16.R", True), ("", "1", False)],
+)  # fmt: skip
+def test_a_version_is_named_whole_or_not_at_all(firmware: str, version: str, named: bool) -> None:
+    assert names(firmware, version) is named

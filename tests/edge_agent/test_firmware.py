@@ -1,0 +1,160 @@
+"""A room keeps what is signed for its devices, and believes nothing else."""
+
+import hashlib
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_agent.firmware import FirmwareFetcher
+from edge_agent.log import RoomLog
+from edge_agent.store import Store
+from release.build import new_key
+from tests.counterparts.file_server import FileServer
+from tests.counterparts.waiting import wait_for
+from wire import firmware
+from wire.messages import EventEntry, WantedFile
+from wire.times import SystemClock
+
+IMAGE = b"IMAGE" * 40_000
+SHA256 = hashlib.sha256(IMAGE).hexdigest()
+
+
+class Room:
+    """A fetcher at work, and what it logs."""
+
+    def __init__(self, folder: Path, key: Path) -> None:
+        self.folder = folder / "firmware"
+        self._store = Store(folder)
+        self._log = RoomLog(self._store, SystemClock())
+        self.fetcher = FirmwareFetcher(folder, self._log, SystemClock(), key, 0.05, 0.1)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.fetcher.run, args=(self._stop, lambda: None))
+        self._thread.start()
+
+    def events(self) -> list[tuple[str, str]]:
+        """Names, and the version or the reason."""
+        batch = self._log.batch()
+        entries = [each for each in batch.entries if isinstance(each, EventEntry)] if batch else []
+        return [(each.event, str(each.params.get("version", each.params.get("why")))) for each in entries]
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+        self._store.close()
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    for name in ("province", "stranger"):
+        new_key(tmp_path / f"{name}.key")
+    return tmp_path
+
+
+def signed(keys: Path, by: str = "province", version: str = "V5.7.15 build 210628") -> bytes:
+    (keys / "image").write_bytes(IMAGE)
+    out = keys / f"{by}.tar"
+    firmware.write(out, keys / "image", keys / f"{by}.key", family="hikvision", version=version)
+    return out.read_bytes()
+
+
+@pytest.fixture
+def centre(keys: Path) -> Iterator[FileServer]:
+    made = FileServer(signed(keys))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def room(tmp_path: Path, keys: Path) -> Iterator[Room]:
+    made = Room(tmp_path / "agent", keys / "province.key.pub")
+    yield made
+    made.close()
+
+
+def offered(centre: FileServer, query: str = "", rate_kbit_s: float = 1e6) -> WantedFile:
+    sha256 = hashlib.sha256(centre.content).hexdigest()
+    return WantedFile(size=len(centre.content), sha256=sha256, url=centre.url + query, rate_kbit_s=rate_kbit_s)
+
+
+def test_a_signed_image_is_fetched_once_and_thrown_away_when_nobody_wants_it(centre: FileServer, room: Room) -> None:
+    room.fetcher.told((offered(centre),))
+    wait_for(lambda: room.events() == [("firmware_fetched", "V5.7.15 build 210628")], 10, "it is not fetched")
+    found = room.fetcher.image(SHA256)
+    assert found is not None and found.read_bytes() == IMAGE
+    room.fetcher.told((offered(centre, "?another-campaign"),))
+    wait_for(lambda: len(room.events()) == 2, 10, "another offer is answered too")
+    assert len(centre.asked) == 1, "and not fetched again"
+    room.fetcher.told(())
+    wait_for(lambda: room.fetcher.image(SHA256) is None, 10, "it is kept for ever")
+    assert not list(room.folder.glob("*.here"))
+
+
+def test_a_fetch_goes_on_where_it_broke_off(centre: FileServer, room: Room) -> None:
+    centre.breaks_after = 90_000
+    room.fetcher.told((offered(centre),))
+    wait_for(lambda: len(centre.asked) >= 2, 10)
+    centre.breaks_after = None
+    wait_for(lambda: room.fetcher.image(SHA256), 10, "it never comes to its end")
+    assert centre.asked[1] == "bytes=90000-"
+
+
+def test_what_a_stranger_has_signed_is_refused_once_and_said(keys: Path, room: Room) -> None:
+    strange = FileServer(signed(keys, "stranger"))
+    room.fetcher.told((offered(strange),))
+    wait_for(room.events, 10)
+    ((event, why),) = room.events()
+    assert event == "firmware_refused" and "province.key.pub has not signed it" in why
+    assert room.fetcher.image(SHA256) is None and not list(room.folder.glob("*image*"))
+    room.fetcher.told((offered(strange, "?again"),))
+    wait_for(lambda: len(room.events()) == 2, 10, "another offer is another try")
+    assert len(strange.asked) == 2
+    strange.close()
+
+
+def test_a_room_without_a_key_believes_nobody(centre: FileServer, room: Room, keys: Path) -> None:
+    (keys / "province.key.pub").unlink()
+    room.fetcher.told((offered(centre),))
+    wait_for(room.events, 10)
+    assert room.events()[0][0] == "firmware_refused" and room.fetcher.image(SHA256) is None
+
+
+def test_an_image_that_was_changed_afterwards_is_not_given_to_a_device(centre: FileServer, room: Room) -> None:
+    room.fetcher.told((offered(centre),))
+    wait_for(lambda: room.fetcher.image(SHA256), 10)
+    (room.folder / f"{SHA256}.image").write_bytes(IMAGE[:-1] + b"!")
+    assert room.fetcher.image(SHA256) is None
+    assert room.fetcher.image("../agent.db") is None
+
+
+@pytest.mark.parametrize("byte", range(0, 12_000, 997))
+def test_any_changed_byte_of_list_signature_or_image_is_found(keys: Path, byte: int) -> None:
+    raw = bytearray(signed(keys))
+    with tarfile.open(keys / "province.tar") as tar:
+        members = {member.name: member for member in tar.getmembers()}
+    for member in members.values():
+        place = member.offset_data + byte % member.size
+        changed = bytes(raw[:place]) + bytes([raw[place] ^ 1]) + bytes(raw[place + 1 :])
+        (keys / "changed.tar").write_bytes(changed)
+        with pytest.raises(firmware.WrongSignature):
+            firmware.read(keys / "changed.tar", keys / "province.key.pub")
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"", b"no tar", b"\0" * 10_240, b"x" * 100_000], ids=["empty", "text", "zeros", "noise"]
+)
+def test_what_is_no_firmware_is_a_typed_error(keys: Path, wrong: bytes) -> None:
+    (keys / "wrong.tar").write_bytes(wrong)
+    with pytest.raises(firmware.Unreadable):
+        firmware.read(keys / "wrong.tar", keys / "province.key.pub")
+
+
+def test_keys_and_names_that_are_none_are_refused_when_signing(keys: Path) -> None:
+    (keys / "image").write_bytes(IMAGE)
+    for key, version in (("province.key.pub", "V1"), ("image", "V1"), ("province.key", "V1\nV2"), ("province.key", "")):
+        with pytest.raises(firmware.Unreadable):
+            firmware.write(keys / "out.tar", keys / "image", keys / key, family="hikvision", version=version)
+        assert not (keys / "out.tar").exists()
