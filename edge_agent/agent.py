@@ -18,7 +18,7 @@ from edge_agent.config import RoomConfig
 from edge_agent.devices import Devices
 from edge_agent.discovery import discover, unknown_of
 from edge_agent.documents import Documents
-from edge_agent.firmware import FirmwareFetcher
+from edge_agent.firmware import KEY, FirmwareFetcher
 from edge_agent.identity import FOLDER, IdentityKeeper
 from edge_agent.journal import Journal
 from edge_agent.link import RoomLink
@@ -47,8 +47,8 @@ _SECRETS_EVERY_S = 30.0
 class Agent:
     """Watches and serves one room until it is stopped."""
 
-    def __init__(self, config: RoomConfig, clock: Clock | None = None) -> None:
-        """Raises NotEnrolled, StoreBroken."""
+    def __init__(self, config: RoomConfig, clock: Clock | None = None, release_key: Path = KEY) -> None:
+        """`release_key`: public key of whoever signs firmware. Raises NotEnrolled, StoreBroken."""
         self._config = config
         self._clock = clock or SystemClock()
         folder = Path(config.folder)
@@ -61,7 +61,7 @@ class Agent:
         self._manager = ServiceManager()
         self._poller = Poller()
         self._release = ReleaseFetcher(folder, self._log, self._clock)
-        self._firmware = FirmwareFetcher(folder, self._log, self._clock)
+        self._firmware = FirmwareFetcher(folder, self._log, self._clock, release_key)
         self.devices = Devices(
             config, self._journal, self._clock, self._supervisor, self._poller, self._found, self._keeper.unseal,
             self._firmware.image,

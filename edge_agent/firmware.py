@@ -1,4 +1,4 @@
-"""Keeps the firmware images that the centre wants here for the room's devices: fetched ahead, believed by their signature.
+"""Keeps firmware images that the centre wants here for the room's devices: fetched ahead, believed by their signature.
 
 Whoever makes releases, or whom they trust with it, signs an image; a centre that was taken over can offer no other.
 """

@@ -27,6 +27,10 @@ from fleet_server.alerts.watch import AlertWatch
 from fleet_server.authority.files import AuthorityFiles
 from fleet_server.broker.mosquitto import LOG, SERVER_NAME
 from fleet_server.broker.refusals import STRANGER, Refusals
+from fleet_server.campaigns.firmware import FirmwareCampaigns
+from fleet_server.campaigns.images import Images
+from fleet_server.campaigns.releases import ReleaseCampaigns
+from fleet_server.campaigns.shelf import Shelf
 from fleet_server.channels.channel import Resources
 from fleet_server.channels.registry import channels
 from fleet_server.commands.deadlines import Deadlines
@@ -45,8 +49,6 @@ from fleet_server.people.desk import PeopleDesk
 from fleet_server.people.known import Known
 from fleet_server.people.provider import Provider
 from fleet_server.people.sign_ins import SignInDesk
-from fleet_server.releases.campaigns import CampaignDesk
-from fleet_server.releases.shelf import Shelf
 from fleet_server.reports.desk import ReportDesk
 from fleet_server.rollout.desk import RolloutDesk
 from fleet_server.rollout.provision import ProvisionDesk
@@ -130,11 +132,15 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     provision = ProvisionDesk(database, fleet, commands, sessions, stream, clock)
     await rollout.load()
     await provision.load()
-    releases = CampaignDesk(
-        database, fleet, sessions, stream, clock, Shelf(settings.releases_folder, settings.release_key),
-        box.derived("release tickets"), settings.own_url,
-    )  # fmt: skip
+    tickets = box.derived("release tickets"), settings.own_url
+    shelf, images = (
+        Shelf(settings.releases_folder, settings.release_key),
+        Images(settings.firmware_folder, settings.release_key),
+    )
+    releases = ReleaseCampaigns(database, fleet, sessions, stream, clock, *tickets, shelf)
+    firmware = FirmwareCampaigns(database, fleet, sessions, stream, clock, *tickets, images, commands, zone)
     await releases.load()
+    await firmware.load()
     server = Server(
         settings,
         clock,
@@ -166,6 +172,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         MinuteDesk(database, signer, clock, zone, settings.office, settings.own_url),
         line_tests,
         releases,
+        firmware,
         rollout,
         provision,
         identities,
@@ -194,7 +201,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         server.watch.run,
         server.news.run,
         server.recordings.run,
-        server.campaigns.run,
+        server.releases.run,
+        server.firmware.run,
         server.recorder.run,
         server.alerts.run,
         server.outbox.run,

@@ -22,7 +22,7 @@ from wire.inert import log_to_stderr
 
 _BY_MODULE = {
     **dict.fromkeys(("enrol", "broker", "authority", "keys", "signer"), "trust_cli"),
-    "releases": "releases_cli",
+    **dict.fromkeys(("releases", "firmware"), "campaigns_cli"),
     **dict.fromkeys(("users", "audit"), "people_cli"),
     "minute": "minute_cli",
     **dict.fromkeys(("zalo", "watch"), "alerts_cli"),
@@ -90,6 +90,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     move.add_argument("url", help="postgresql://USER@HOST:PORT/NAME; the password: DIEMCAU_DATABASE_PASSWORD_FILE")
     shelf = commands.add_parser("releases", help="what rooms can be offered").add_subparsers(dest="act", required=True)
     shelf.add_parser("add", help="take a signed bundle in").add_argument("file", type=Path)
+    images = commands.add_parser("firmware", help="of rooms' devices").add_subparsers(dest="act", required=True)
+    images.add_parser("add", help="take a signed image in").add_argument("file", type=Path)
+    sign = images.add_parser("sign", help="sign a maker's image, where the key is")
+    sign.add_argument("file", type=Path)
+    sign.add_argument("--key", type=Path, required=True, help="the private key that signs releases")
+    sign.add_argument("--family", required=True, help="the profile's, such as hikvision")
+    sign.add_argument("--version", required=True, help="as the device tells it once it runs")
+    sign.add_argument("--models", help="only these, with commas between; default: all of the family")
+    sign.add_argument("--out", type=Path, required=True, help="the signed file to write")
     minute = commands.add_parser("minute", help="technical minutes").add_subparsers(dest="act", required=True)
     minute.add_parser("verify", help="whether a file is as it was sealed").add_argument("file", type=Path)
     zalo = commands.add_parser("zalo", help="the Official Account").add_subparsers(dest="act", required=True)

@@ -124,6 +124,11 @@ class Settings(Struct, frozen=True):
         return self.public_url or f"{scheme}://127.0.0.1:{self.port}"
 
     @property
+    def firmware_folder(self) -> Path:
+        """Of the firmware images that rooms' devices can be offered."""
+        return self.folder / "firmware"
+
+    @property
     def releases_folder(self) -> Path:
         """Of the bundles that rooms are offered."""
         return self.folder / "releases"

@@ -11,6 +11,8 @@ from fleet_server.alerts.outbox import Outbox
 from fleet_server.alerts.replies import ReplyDesk
 from fleet_server.alerts.watch import AlertWatch
 from fleet_server.broker.refusals import Refusals
+from fleet_server.campaigns.firmware import FirmwareCampaigns
+from fleet_server.campaigns.releases import ReleaseCampaigns
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.config import Settings
 from fleet_server.history.recorder import Recorder
@@ -25,7 +27,6 @@ from fleet_server.people.desk import PeopleDesk
 from fleet_server.people.known import Known
 from fleet_server.people.provider import Provider
 from fleet_server.people.sign_ins import SignInDesk
-from fleet_server.releases.campaigns import CampaignDesk
 from fleet_server.reports.desk import ReportDesk
 from fleet_server.rollout.desk import RolloutDesk
 from fleet_server.rollout.provision import ProvisionDesk
@@ -77,7 +78,8 @@ class Server(Struct, frozen=True):
     news: NewsDesk
     minutes: MinuteDesk
     line_tests: LineTestDesk
-    campaigns: CampaignDesk
+    releases: ReleaseCampaigns
+    firmware: FirmwareCampaigns
     rollout: RolloutDesk
     provision: ProvisionDesk
     identities: IdentityDesk

@@ -19,9 +19,7 @@ from nacl.signing import SigningKey, VerifyKey
 
 from wire.description import Name
 from wire.errors import Unreadable, WrongSignature
-from wire.fields import Plain
 
-FORM = "diemcau-firmware-1"
 MOST_BYTES = 500_000_000
 _LIST, _SIGNATURE, _IMAGE = "manifest.json", "manifest.json.sig", "image"
 _MOST_LIST, _BLOCK = 10_000, 1 << 20
@@ -42,10 +40,12 @@ class FirmwareList(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Of the image, in bytes."""
     models: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=120)], ...], Meta(max_length=64)] = ()
     """Only devices that call themselves so; all of the family where none is named."""
-    form: Literal["diemcau-firmware-1"] = FORM
+    form: Literal["diemcau-firmware-1"] = "diemcau-firmware-1"
 
 
-def write(out: Path, image: Path, key: Path, *, family: str, version: str, models: tuple[str, ...] = ()) -> FirmwareList:
+def write(
+    out: Path, image: Path, key: Path, *, family: str, version: str, models: tuple[str, ...] = ()
+) -> FirmwareList:
     """Sign an image. Raises Unreadable for a key or a name that is none, OSError."""
     with image.open("rb") as source:
         sha256 = hashlib.file_digest(source, "sha256").hexdigest()

@@ -21,7 +21,7 @@ def image_of(version: str, size: int) -> bytes:
 
 
 class Flash:
-    """The camera's memory. `slots`: two, so that a cut leaves the old one; one, and a cut while it is written kills it."""
+    """The camera's memory. Of two `slots` a power cut leaves the old one; with one, a cut while it is written kills."""
 
     def __init__(self, plug_in: Callable[[], Awaitable[None]], unplug: Callable[[], Awaitable[None]]) -> None:
         self._plug_in, self._unplug = plug_in, unplug

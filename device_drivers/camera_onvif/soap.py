@@ -132,7 +132,7 @@ class Services:
         return answer.content
 
     def upload(self, address: str, image: Path, within_s: float) -> int:
-        """Send a file by POST; the HTTP status. Raises NotAnswering where it takes longer, requests' errors, OSError."""
+        """Send a file by POST; the HTTP status. Raises NotAnswering where it is too slow, requests' errors, OSError."""
         url, until_s, waits_s = self.here(address), monotonic() + within_s, self._adapter.waits_s
         self._adapter.waits_s = min(within_s, _STALLS_S)
         try:

@@ -25,6 +25,11 @@ def firmware_finding(wanted: Firmware, text: str) -> FirmwareFinding:
     version = version_in(wanted, text)
     if version is None:
         return FirmwareFinding(False, "not_told", {"text": text})
+    return verdict_on(wanted, version)
+
+
+def verdict_on(wanted: Firmware, version: str) -> FirmwareFinding:
+    """What a profile says of a version."""
     for refused in wanted.refused:
         too_old = refused.below is not None and is_below(version, refused.below)
         if too_old or (refused.version is not None and re.fullmatch(refused.version, version, re.IGNORECASE)):

@@ -37,8 +37,12 @@ class State(StrEnum):
     DONE = "done"
 
 
+Unit = tuple[str, str]
+"""What is changed as one: a site, and one device of it; empty where it is the room itself."""
+
+
 class WaveRoom(Struct, frozen=True):
-    """One room of a campaign."""
+    """One room of a campaign, or one device of a room."""
 
     site: str
     wave: int
@@ -48,6 +52,12 @@ class WaveRoom(Struct, frozen=True):
     since: datetime | None = None
     """Of the step."""
     detail: str = ""
+    device: str = ""
+
+    @property
+    def unit(self) -> Unit:
+        """By what it is told from others."""
+        return self.site, self.device
 
 
 class Facts(Struct, frozen=True):
@@ -72,18 +82,26 @@ class Turn(Struct, frozen=True):
     """The site that stopped it."""
 
 
-def planned(sites: Sequence[str]) -> list[WaveRoom]:
-    """Each room's wave; whoever is named first goes first."""
-    ends = [max(1, ceil(len(sites) * part)) for part in WAVES]
-    return [WaveRoom(site, next(wave for wave, end in enumerate(ends) if nr < end)) for nr, site in enumerate(sites)]
+def planned(units: Sequence[Unit]) -> list[WaveRoom]:
+    """Each one's wave; whoever is named first goes first."""
+    ends = [max(1, ceil(len(units) * part)) for part in WAVES]
+    return [
+        WaveRoom(site, next(wave for wave, end in enumerate(ends) if nr < end), device=device)
+        for nr, (site, device) in enumerate(units)
+    ]
 
 
-def turn_of(rooms: Iterable[WaveRoom], facts: Mapping[str, Facts], now: datetime) -> Turn:
-    """Rooms go on by what is known of them; the next wave begins when this one is over and none of it has suffered."""
-    after = {room.site: _after(room, facts.get(room.site), now) for room in rooms}
-    changed = {room.site: after[room.site] for room in rooms if after[room.site] != room}
+def turn_of(rooms: Iterable[WaveRoom], facts: Mapping[Unit, Facts], now: datetime) -> Turn:
+    """Rooms go on by what is known of them; the next wave begins when this one is over and none of it has suffered.
+
+    Until one has taken the change and was watched, one at a time is offered it: where the canary is away, the next room
+    stands in for it.
+    """
+    rooms = list(rooms)
+    after = {room.unit: _after(room, facts.get(room.unit), now) for room in rooms}
+    changed = {room.unit: after[room.unit] for room in rooms if after[room.unit] != room}
     for room in after.values():
-        known = facts.get(room.site)
+        known = facts.get(room.unit)
         if room.step is Step.BACK:
             return Turn(tuple(changed.values()), State.STOPPED, room.site)
         if room.step is Step.TAKEN and known is not None and known.rank < room.before and _is_watched_out(room, now):
@@ -91,11 +109,17 @@ def turn_of(rooms: Iterable[WaveRoom], facts: Mapping[str, Facts], now: datetime
     open_waves = [room.wave for room in after.values() if not _is_over(room, now)]
     if not open_waves:
         return Turn(tuple(changed.values()), State.DONE)
+    is_proved = any(room.step is Step.TAKEN and _is_watched_out(room, now) for room in after.values())
+    is_tried = any(room.step in (Step.OFFERED, Step.TAKEN) for room in after.values())
     for room in after.values():
-        known = facts.get(room.site)
-        if room.wave == min(open_waves) and room.step is Step.WAITING and known is not None and not known.is_busy:
-            step = Step.AWAY if known.is_away else Step.OFFERED
-            changed[room.site] = replace(room, step=step, before=known.rank, since=now)
+        known = facts.get(room.unit)
+        if room.wave != min(open_waves) or room.step is not Step.WAITING or known is None or known.is_busy:
+            continue
+        if known.is_away:
+            changed[room.unit] = replace(room, step=Step.AWAY, before=known.rank, since=now)
+        elif is_proved or not is_tried:
+            changed[room.unit] = replace(room, step=Step.OFFERED, before=known.rank, since=now)
+            is_tried = True
     return Turn(tuple(changed.values()), State.RUNNING)
 
 

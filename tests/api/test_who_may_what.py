@@ -111,7 +111,11 @@ POST   /api/v1/zalo/events                                   open
 GET    /api/v1/releases                                      VTOGAvo
 POST   /api/v1/releases/campaign                             --O-A--
 POST   /api/v1/releases/campaign/act                         --O-A--
+GET    /api/v1/firmware                                      VTOGAvo
+POST   /api/v1/firmware/campaign                             --O-A--
+POST   /api/v1/firmware/campaign/act                         --O-A--
 GET    /api/v1/release-bundles/{ticket}                      open
+GET    /api/v1/firmware-images/{ticket}                      open
 GET    /api/v1/sessions/{id}/rehearsal                       VTOGAvo
 GET    /api/v1/reports                                       VTOGAvo
 GET    /api/v1/reports/report.xlsx                           VTOGAvo
@@ -176,6 +180,9 @@ POST   /alerts                                               --O-A--
 GET    /releases                                             VTOGAvo
 GET    /parts/releases                                       VTOGAvo
 POST   /releases                                             --O-A--
+GET    /firmware                                             VTOGAvo
+GET    /parts/firmware                                       VTOGAvo
+POST   /firmware                                             --O-A--
 GET    /holidays                                             --O-A--
 POST   /holidays                                             --O-A--
 GET    /zalo                                                 --O-A--

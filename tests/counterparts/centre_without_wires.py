@@ -28,6 +28,7 @@ from tests.counterparts.databases import database_in
 from tests.counterparts.spoken_room import about_of_room, report_of_room
 from wire.codec import encode
 from wire.ids import uuid7
+from wire.messages import About
 
 START = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)
 ABOUT = about_of_room()
@@ -62,9 +63,10 @@ class TurnedClock:
 class CentreWithoutWires:
     """`start` makes the parts anew on the same database, as a restart does."""
 
-    def __init__(self, folder: Path, sites: dict[str, str]) -> None:
-        """`sites`: id -> kind."""
-        self.clock, self.sites = TurnedClock(), sites
+    def __init__(self, folder: Path, sites: dict[str, str], profiles: Path | None = None) -> None:
+        """`sites`: id -> kind. `abouts` may be changed: what a room consists of, where that is not the usual."""
+        self.clock, self.sites, self.profiles = TurnedClock(), sites, profiles
+        self.abouts: dict[str, About] = {}
         self.keys = folder / "keys"
         rows = [SiteRow(id, "", f"Xã {id}", kind, None, 19.8, 105.7, 30.0, 30.0) for id, kind in sites.items()]
         self.database = database_in(folder)
@@ -74,7 +76,7 @@ class CentreWithoutWires:
     async def start(self) -> None:
         """Take everything from the database."""
         self.stream = Stream(uuid7())
-        self.fleet = Fleet(self.database, self.stream, self.clock, catalogue_of(None))
+        self.fleet = Fleet(self.database, self.stream, self.clock, catalogue_of(self.profiles))
         self.confirmations = ConfirmationDesk(self.database, self.fleet, self.stream, self.clock)
         self.sessions = SessionDesk(self.database, self.fleet, self.stream, self.clock)
         await self.fleet.load()
@@ -97,11 +99,12 @@ class CentreWithoutWires:
     async def report(self, site: str, **changed: Any) -> None:
         """A room's report, taken in as ingest does: judged and committed under the lock."""
         self._seq += 1
-        report = replace(report_of_room(ABOUT, _BOOT, self._seq, **changed), at=self.clock.now())
+        about = self.abouts.get(site, ABOUT)
+        report = replace(report_of_room(about, _BOOT, self._seq, **changed), at=self.clock.now())
         async with self.fleet.lock:
             entry = self.fleet.entries[site]
-            room = replace(entry.room, present=True, about=ABOUT, report=report, received_at=self.fleet.now())
-            raw = {"report_raw": encode(report), "about_raw": encode(ABOUT)}
+            room = replace(entry.room, present=True, about=about, report=report, received_at=self.fleet.now())
+            raw = {"report_raw": encode(report), "about_raw": encode(about)}
             await keep(self.fleet, self.database, [self.fleet.judged(entry, room, **raw)])
 
     async def set_up(self, site: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from demo.room import SimulatedRoom
 from device_drivers.equipment import EquipmentLoop
 from edge_agent.agent import Agent
+from edge_agent.firmware import KEY
 from edge_agent.identity import FOLDER
 from tests.counterparts.identity import give_identity
 
@@ -21,12 +22,13 @@ class RoomUnderTest(SimulatedRoom):
         self.camera.reboot_s = 1.0
         self.display.takes_s = 0.5
         equipment.run(self.plug_in())
+        self.release_key = KEY
         self.agent: Agent | None = None
 
     def start(self) -> None:
         """Start the agent."""
         self.belong()
-        self.agent = Agent(self.config())
+        self.agent = Agent(self.config(), release_key=self.release_key)
         self.agent.start()
 
     def belong(self) -> None:

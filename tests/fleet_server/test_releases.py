@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from fleet_server.campaigns.paced import paced
+from fleet_server.campaigns.releases import ReleaseCampaigns
+from fleet_server.campaigns.shelf import Shelf
 from fleet_server.domain.waves import State
 from fleet_server.errors import BadFile, Conflict, FleetError, Invalid, NotFound
-from fleet_server.releases.campaigns import CampaignDesk, paced
-from fleet_server.releases.shelf import Bundle, Shelf
 from fleet_server.store import logs
 from release import build
 from tests.counterparts.centre_without_wires import CentreWithoutWires
@@ -39,9 +40,9 @@ class Rig:
 
     async def again(self) -> None:
         """As a restart of the server does."""
-        self.desk = CampaignDesk(
+        self.desk = ReleaseCampaigns(
             self.centre.database, self.centre.fleet, self.centre.sessions, self.centre.stream, self.centre.clock,
-            self.shelf, b"k" * 32, "https://diemcau.vn",
+            b"k" * 32, "https://diemcau.vn", self.shelf,
         )  # fmt: skip
         await self.desk.load()
 
@@ -87,14 +88,14 @@ def test_a_campaign_goes_on_over_a_restart_and_stops_where_a_room_went_back(rig:
         assert offer is not None and offer.sha256 == hashlib.sha256(rig.bundle.read_bytes()).hexdigest()
         assert rig.desk.wanted("r4") is None, "it is not its turn"
         ticket = offer.url.rpartition("/")[2]
-        assert rig.desk.bundle_for(ticket)[0].version == "0.2.0"
+        assert rig.desk.opened_by(ticket)[0].version == "0.2.0"
         await rig.again()
         assert rig.desk.wanted("r3") == offer, "a restart changes no ticket"
         await rig.says("r3", "release_taken")
         await rig.pass_by(5)
         assert rig.steps()["r3"] == "taken"
         with pytest.raises(NotFound):
-            rig.desk.bundle_for(ticket)
+            rig.desk.opened_by(ticket)
         await rig.pass_by(130)
         (second,) = [site for site, step in rig.steps().items() if step == "offered"]
         await rig.says(second, "release_back", why="0.2.0 has not reported")
@@ -126,6 +127,38 @@ def test_a_room_with_a_session_soon_is_left_alone_and_a_pause_offers_nothing_new
         assert rig.steps()["r4"] == "offered" and rig.desk.wanted("r4") is not None
         await rig.desk.set_state(State.PAUSED)
         assert rig.desk.wanted("r4") is not None, "whoever has begun may end it"
+        rig.centre.close()
+
+    asyncio.run(story())
+
+
+def test_a_session_that_comes_near_takes_the_offer_back_and_a_room_that_was_away_takes_it_at_last(rig: Rig) -> None:
+    async def story() -> None:
+        await rig.start()
+        rig.shelf.add(rig.bundle)
+        await rig.desk.begin("0.2.0", 2_000, "An", canary="r3")
+        await rig.desk.look()
+        await rig.centre.plan(("hub", "r3"), in_min=100)
+        await rig.pass_by(5)
+        assert rig.steps()["r3"] == "offered" and rig.desk.wanted("r3") is None, "nothing is fetched before a session"
+        await rig.pass_by(4 * 3_600)
+        assert rig.desk.wanted("r3") is not None
+        await rig.centre.go_away("r5")
+        for _ in range(60):
+            for site in [site for site, step in rig.steps().items() if step == "offered"]:
+                await rig.says(site, "release_taken")
+            rig.centre.clock.pass_by(70)
+            for site in set(SITES) - {"r5"}:
+                await rig.centre.report(site)
+            await rig.desk.look()
+        assert rig.desk.current is not None and rig.desk.current.state is State.DONE
+        assert rig.steps()["r5"] == "away" and rig.desk.wanted("r5") is not None
+        await rig.says("r5", "release_taken")
+        await rig.pass_by(5)
+        assert rig.steps()["r5"] == "taken" and rig.desk.wanted("r5") is None
+        await rig.pass_by(130)  # it is watched, as every other was
+        with pytest.raises(Conflict):
+            await rig.desk.set_state(State.STOPPED)
         rig.centre.close()
 
     asyncio.run(story())
@@ -167,11 +200,10 @@ def test_only_what_the_makers_have_signed_is_kept(tmp_path: Path) -> None:
 def test_a_bundle_is_sent_from_its_place_on_and_no_faster_than_allowed(tmp_path: Path) -> None:
     file = tmp_path / "b.tar"
     file.write_bytes(bytes(range(256)) * 1_000)
-    bundle = Bundle("0.1.0", file, 256_000, "")
 
     async def read(start: int, rate: int) -> tuple[bytes, float]:
         began_s, found = time.monotonic(), b""
-        async for block in paced(bundle, start, rate, time.monotonic):
+        async for block in paced(file, start, rate, time.monotonic):
             found += block
         return found, time.monotonic() - began_s
 

@@ -1,5 +1,6 @@
 """A change in waves: never too far ahead, never in a busy room, and it stops where a room suffers."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
@@ -11,8 +12,12 @@ START = datetime(2026, 11, 26, 1, 0, tzinfo=UTC)
 WELL = Facts(3)
 
 
+def fleet(sites: Iterable[str]) -> list[WaveRoom]:
+    return planned([(site, "") for site in sites])
+
+
 def after(rooms: list[WaveRoom], facts: dict[str, Facts], now: datetime) -> tuple[list[WaveRoom], State, str]:
-    turn = turn_of(rooms, facts, now)
+    turn = turn_of(rooms, {(site, ""): known for site, known in facts.items()}, now)
     changed = {room.site: room for room in turn.changed}
     return [changed.get(room.site, room) for room in rooms], turn.state, turn.why
 
@@ -23,7 +28,7 @@ def steps(rooms: list[WaveRoom]) -> dict[str, str]:
 
 @given(st.integers(1, 4_000))
 def test_a_fleet_is_parted_into_a_canary_a_twentieth_a_quarter_and_all(count: int) -> None:
-    rooms = planned([f"s{nr}" for nr in range(count)])
+    rooms = fleet([f"s{nr}" for nr in range(count)])
     assert len(rooms) == count and rooms[0].wave == 0
     assert sum(room.wave == 0 for room in rooms) == 1
     for wave, part in enumerate(WAVES[1:], 1):
@@ -32,7 +37,7 @@ def test_a_fleet_is_parted_into_a_canary_a_twentieth_a_quarter_and_all(count: in
 
 
 def test_the_next_wave_begins_when_this_one_has_been_watched() -> None:
-    rooms, facts, now = planned(list("abcdefgh")), dict.fromkeys("abcdefgh", WELL), START
+    rooms, facts, now = fleet("abcdefgh"), dict.fromkeys("abcdefgh", WELL), START
     rooms, state, _ = after(rooms, facts, now)
     assert steps(rooms)["a"] == "offered" and state is State.RUNNING and steps(rooms)["b"] == "waiting"
     facts["a"] = Facts(3, has_taken=True)
@@ -43,7 +48,7 @@ def test_the_next_wave_begins_when_this_one_has_been_watched() -> None:
 
 
 def test_a_room_that_goes_back_or_is_less_ready_than_before_stops_it() -> None:
-    rooms, _, _ = after(planned(list("ab")), dict.fromkeys("ab", WELL), START)
+    rooms, _, _ = after(fleet("ab"), dict.fromkeys("ab", WELL), START)
     went, state, why = after(rooms, {"a": Facts(3, went_back="0.2.0 has not reported"), "b": WELL}, START)
     assert (state, why, went[0].step, went[0].detail) == (State.STOPPED, "a", Step.BACK, "0.2.0 has not reported")
     taken, _, _ = after(rooms, {"a": Facts(1, has_taken=True), "b": WELL}, START)
@@ -55,7 +60,7 @@ def test_a_room_that_goes_back_or_is_less_ready_than_before_stops_it() -> None:
 
 def test_nobody_waits_for_a_room_that_is_away_and_a_busy_one_is_left_alone() -> None:
     facts = {"a": Facts(0, is_away=True), "b": Facts(3, is_busy=True), "c": WELL}
-    rooms, _, _ = after(planned(list("abc")), facts, START)
+    rooms, _, _ = after(fleet("abc"), facts, START)
     assert steps(rooms) == {"a": "away", "b": "waiting", "c": "waiting"}
     rooms, state, _ = after(rooms, facts, START + timedelta(seconds=5))
     assert steps(rooms)["b"] == "waiting" and state is State.RUNNING
@@ -65,9 +70,30 @@ def test_nobody_waits_for_a_room_that_is_away_and_a_busy_one_is_left_alone() -> 
 
 
 def test_a_room_that_says_nothing_for_hours_is_not_waited_for() -> None:
-    rooms, _, _ = after(planned(list("ab")), dict.fromkeys("ab", WELL), START)
+    rooms, _, _ = after(fleet("ab"), dict.fromkeys("ab", WELL), START)
     rooms, _, _ = after(rooms, dict.fromkeys("ab", WELL), START + GIVEN_UP)
     assert steps(rooms)["a"] == "away"
+
+
+def test_another_room_goes_first_where_the_canary_is_away() -> None:
+    facts = {"a": Facts(0, is_away=True), **dict.fromkeys("bcdefgh", WELL)}
+    rooms, _, _ = after(fleet("abcdefgh"), facts, START)
+    rooms, _, _ = after(rooms, facts, START + timedelta(seconds=5))
+    assert steps(rooms)["a"] == "away" and list(steps(rooms).values()).count("offered") == 1, "one room tries it"
+    (tries,) = [site for site, step in steps(rooms).items() if step == "offered"]
+    facts[tries] = Facts(3, has_taken=True)
+    now = START + timedelta(minutes=1)
+    rooms, _, _ = after(rooms, facts, now)
+    rooms, _, _ = after(rooms, facts, now + timedelta(seconds=30))
+    assert "offered" not in steps(rooms).values(), "it has to be watched first"
+    rooms, _, _ = after(rooms, facts, now + WATCHED)
+    assert "offered" in steps(rooms).values()
+
+
+def test_two_devices_of_a_room_are_two() -> None:
+    rooms = planned([("a", "camera-1"), ("a", "camera-2")])
+    turn = turn_of(rooms, {("a", "camera-1"): WELL, ("a", "camera-2"): WELL}, START)
+    assert [(room.device, room.step) for room in turn.changed] == [("camera-1", Step.OFFERED)]
 
 
 HAPPENS = st.sampled_from([WELL, Facts(3, has_taken=True), Facts(1), Facts(3, is_busy=True), Facts(0, is_away=True),
@@ -77,7 +103,7 @@ HAPPENS = st.sampled_from([WELL, Facts(3, has_taken=True), Facts(1), Facts(3, is
 @settings(max_examples=300)
 @given(st.integers(1, 40), st.data())
 def test_whatever_happens_no_wave_is_begun_before_the_one_before_it_is_over(count: int, data: st.DataObject) -> None:
-    rooms, now, state = planned([f"s{nr}" for nr in range(count)]), START, State.RUNNING
+    rooms, now, state = fleet([f"s{nr}" for nr in range(count)]), START, State.RUNNING
     for _ in range(12):
         facts = {room.site: data.draw(HAPPENS) for room in rooms}
         before = {room.site: room for room in rooms}
@@ -85,6 +111,10 @@ def test_whatever_happens_no_wave_is_begun_before_the_one_before_it_is_over(coun
         for room in rooms:
             if room.step is Step.OFFERED and before[room.site].step is Step.WAITING:
                 assert not facts[room.site].is_busy
+                assert (
+                    any(each.step is Step.TAKEN for each in rooms)
+                    or sum(each.step is Step.OFFERED for each in rooms) == 1
+                ), "nothing is proved yet, and more than one tries it"
                 assert all(other.step not in (Step.WAITING, Step.OFFERED) for other in rooms if other.wave < room.wave)
         if state is State.STOPPED:
             assert why in before

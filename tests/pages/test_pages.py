@@ -67,7 +67,7 @@ def test_every_page_is_whole_in_both_languages_at_every_size(
     paths = ["/", "/sites/38-1", "/sites/38-2", "/sessions", f"/sessions/{session}", "/sites/38-1/duty",
              "/sites/38-1/devices/camera-1/actions/reboot", f"/sessions/{session}/recordings",
              f"/sessions/{session}/minutes", "/reports", "/incidents", "/alerts", "/told",
-             "/zalo", "/holidays", "/releases", "/stop"]  # fmt: skip
+             "/zalo", "/holidays", "/releases", "/firmware", "/stop"]  # fmt: skip
     for size in SIZES:
         watched = Watched(browser, size, fleet=fleet)
         for lang in ("vi", "en"):

@@ -1,6 +1,5 @@
 """GET /releases: which releases there are, and how far the one is that goes through the fleet."""
 
-from collections import Counter
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -10,29 +9,28 @@ from fleet_server.api.access import ThePerson, needs
 from fleet_server.api.context import TheServer
 from fleet_server.api.language import Language
 from fleet_server.domain.access import Act
-from fleet_server.domain.waves import State, Step
 from fleet_server.errors import FleetError, Invalid
+from fleet_server.pages.campaigns import ACTS, values_of
 from fleet_server.pages.form import form_of, one
 from fleet_server.pages.render import render
 from fleet_server.server import Server
-from fleet_server.texts import translate
+from fleet_server.texts import Lang, translate
 
 router = APIRouter()
 
-_ACTS = {"pause": State.PAUSED, "go_on": State.RUNNING, "stop": State.STOPPED}
 _RATE_KBIT_S = 2_000
 
 
 @router.get("/releases", dependencies=[needs(Act.SEE)])
-async def page(request: Request, server: TheServer) -> HTMLResponse:
+async def page(request: Request, server: TheServer, lang: Language) -> HTMLResponse:
     """The whole page."""
-    return render(request, "releases/page.html", **_values(server), problem="")
+    return render(request, "releases/page.html", **_values(server, lang), problem="")
 
 
 @router.get("/parts/releases", dependencies=[needs(Act.SEE)])
-async def part(request: Request, server: TheServer) -> HTMLResponse:
+async def part(request: Request, server: TheServer, lang: Language) -> HTMLResponse:
     """How far it is now."""
-    return render(request, "releases/progress.html", **_values(server))
+    return render(request, "releases/progress.html", **_values(server, lang))
 
 
 @router.post("/releases", dependencies=[needs(Act.ROLL_OUT)])
@@ -42,22 +40,17 @@ async def change(request: Request, server: TheServer, person: ThePerson, lang: L
     act, rate = one(form, "act", 10), one(form, "rate", 6) or str(_RATE_KBIT_S)
     try:
         if act == "begin" and rate.isdigit():
-            await server.campaigns.begin(one(form, "version", 40), int(rate), person.name, one(form, "canary", 64))
-        elif act in _ACTS:
-            await server.campaigns.set_state(_ACTS[act])
+            await server.releases.begin(one(form, "version", 40), int(rate), person.name, one(form, "canary", 64))
+        elif act in ACTS:
+            await server.releases.set_state(ACTS[act])
         else:
             raise Invalid("form.unreadable")
     except FleetError as error:
         problem = translate(lang, f"errors.{error.key}", **error.params)
-        return render(request, "releases/page.html", error.status, **_values(server), problem=problem)
+        return render(request, "releases/page.html", error.status, **_values(server, lang), problem=problem)
     return RedirectResponse("/releases", 303)
 
 
-def _values(server: Server) -> dict[str, Any]:
-    current, seen = server.campaigns.current, server.fleet.entries
-    rooms = [room for room in current.rooms if room.site in seen] if current else []
-    steps = Counter(room.step for room in rooms)
-    return {
-        "bundles": server.campaigns.shelf.all(), "campaign": current, "rooms": rooms, "entries": seen,
-        "steps": [(step, steps[step]) for step in Step if steps[step]], "rate": _RATE_KBIT_S,
-    }  # fmt: skip
+def _values(server: Server, lang: Lang) -> dict[str, Any]:
+    values = values_of(server.releases, server.fleet.entries, "releases", lang)
+    return values | {"bundles": server.releases.shelf.all(), "rate": _RATE_KBIT_S}

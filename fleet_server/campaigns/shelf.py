@@ -11,22 +11,13 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from msgspec import Struct
 
+from fleet_server.campaigns.desk import Parcel
 from fleet_server.errors import BadFile, NotFound
 
 _LIST, _SIGNATURE, _FORM = "manifest.json", "manifest.json.sig", "diemcau-release-1"
 _VERSION = re.compile(r"\d{1,4}(\.\d{1,4}){1,3}[a-z0-9.+-]{0,24}")
 _MOST_LIST = 1_000_000
-
-
-class Bundle(Struct, frozen=True):
-    """One release."""
-
-    version: str
-    file: Path
-    size: int
-    sha256: str
 
 
 class Shelf:
@@ -35,7 +26,7 @@ class Shelf:
     def __init__(self, folder: Path, key: Path) -> None:
         self._folder, self._key = folder, key
 
-    def add(self, file: Path) -> Bundle:
+    def add(self, file: Path) -> Parcel:
         """Take a bundle in. Raises BadFile for what the makers' key has not signed, OSError."""
         version = self._verified(file)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -46,22 +37,22 @@ class Shelf:
             os.fsync(copied.fileno())
         (self._folder / f"{version}.json").write_text(json.dumps({"sha256": sha256}), encoding="utf-8")
         new.replace(target)
-        return Bundle(version, target, target.stat().st_size, sha256)
+        return Parcel(version, version, target, target.stat().st_size, sha256)
 
-    def all(self) -> list[Bundle]:
+    def all(self) -> list[Parcel]:
         """What there is."""
         return [self._known(file) for file in sorted(self._folder.glob("*.tar")) if _VERSION.fullmatch(file.stem)]
 
-    def find(self, version: str) -> Bundle:
+    def find(self, version: str) -> Parcel:
         """One by its version. Raises NotFound."""
         file = self._folder / f"{version}.tar"
         if not _VERSION.fullmatch(version) or not file.is_file():
             raise NotFound("releases.not_found", version=version[:40])
         return self._known(file)
 
-    def _known(self, file: Path) -> Bundle:
+    def _known(self, file: Path) -> Parcel:
         sha256: str = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))["sha256"]
-        return Bundle(file.stem, file, file.stat().st_size, sha256)
+        return Parcel(file.stem, file.stem, file, file.stat().st_size, sha256)
 
     def _verified(self, file: Path) -> str:
         try:
