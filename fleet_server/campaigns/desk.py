@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.domain.readiness import Verdict
-from fleet_server.domain.waves import Facts, State, Step, Turn, Unit, WaveRoom, planned, turn_of
+from fleet_server.domain.waves import Facts, State, Step, Turn, Unit, WaveRoom, accepted, planned, turn_of
 from fleet_server.errors import Conflict, Invalid, NotFound
 from fleet_server.live.stream import Stream
 from fleet_server.sessions.desk import SessionDesk
@@ -94,8 +94,10 @@ class CampaignDesk(ABC):
             is_over = current.state is State.DONE and not (state is State.STOPPED and goes_on(current))
             if is_over or (current.state is State.STOPPED and state is State.PAUSED):
                 raise Conflict("campaigns.is_over", version=current.version)
-            await self._database.write(lambda db: campaigns.set_state(db, current.id, state, ""))
-            after = replace(current, state=state, why="")
+            rooms = tuple(accepted(current.rooms)) if current.state is State.STOPPED else current.rooms
+            changed = Turn(tuple(set(rooms) - set(current.rooms)), state)
+            await self._database.write(lambda db: _keep(db, current.id, changed))
+            after = replace(current, state=state, why="", rooms=rooms)
             self._put(after)
         self._stream.publish("campaigns")
         return after

@@ -102,7 +102,7 @@ def turn_of(rooms: Iterable[WaveRoom], facts: Mapping[Unit, Facts], now: datetim
     changed = {room.unit: after[room.unit] for room in rooms if after[room.unit] != room}
     for room in after.values():
         known = facts.get(room.unit)
-        if room.step is Step.BACK:
+        if room.step is Step.BACK and room.unit in changed:
             return Turn(tuple(changed.values()), State.STOPPED, room.site)
         if room.step is Step.TAKEN and known is not None and known.rank < room.before and _is_watched_out(room, now):
             return Turn(tuple(changed.values()), State.STOPPED, room.site)
@@ -123,6 +123,11 @@ def turn_of(rooms: Iterable[WaveRoom], facts: Mapping[Unit, Facts], now: datetim
     return Turn(tuple(changed.values()), State.RUNNING)
 
 
+def accepted(rooms: Iterable[WaveRoom]) -> list[WaveRoom]:
+    """The same rooms when a person has looked and says to go on: what has become of them so far stops nothing more."""
+    return [replace(room, before=0) if room.step is Step.TAKEN else room for room in rooms]
+
+
 def _after(room: WaveRoom, known: Facts | None, now: datetime) -> WaveRoom:
     if known is None or room.step not in (Step.OFFERED, Step.AWAY):
         return room
@@ -140,4 +145,4 @@ def _is_watched_out(room: WaveRoom, now: datetime) -> bool:
 
 
 def _is_over(room: WaveRoom, now: datetime) -> bool:
-    return room.step is Step.AWAY or (room.step is Step.TAKEN and _is_watched_out(room, now))
+    return room.step in (Step.AWAY, Step.BACK) or (room.step is Step.TAKEN and _is_watched_out(room, now))

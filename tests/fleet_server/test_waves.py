@@ -6,7 +6,18 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet_server.domain.waves import GIVEN_UP, WATCHED, WAVES, Facts, State, Step, WaveRoom, planned, turn_of
+from fleet_server.domain.waves import (
+    GIVEN_UP,
+    WATCHED,
+    WAVES,
+    Facts,
+    State,
+    Step,
+    WaveRoom,
+    accepted,
+    planned,
+    turn_of,
+)
 
 START = datetime(2026, 11, 26, 1, 0, tzinfo=UTC)
 WELL = Facts(3)
@@ -75,6 +86,22 @@ def test_a_room_that_says_nothing_for_hours_is_not_waited_for() -> None:
     assert steps(rooms)["a"] == "away"
 
 
+def test_it_goes_on_past_what_stopped_it_when_a_person_says_so_and_stops_for_the_next() -> None:
+    facts = dict.fromkeys("abcdefgh", WELL)
+    rooms, _, _ = after(fleet("abcdefgh"), facts, START)
+    rooms, state, _ = after(rooms, {**facts, "a": Facts(3, went_back="x")}, START)
+    assert state is State.STOPPED
+    rooms, state, _ = after(accepted(rooms), facts, START + timedelta(seconds=5))
+    assert state is State.RUNNING and list(steps(rooms).values()).count("offered") == 1, "nothing is proved yet"
+    (tries,) = [site for site, step in steps(rooms).items() if step == "offered"]
+    worse = {**facts, tries: Facts(1, has_taken=True)}
+    rooms, _, _ = after(rooms, worse, START + timedelta(seconds=10))
+    rooms, state, why = after(rooms, worse, START + WATCHED + timedelta(seconds=10))
+    assert (state, why) == (State.STOPPED, tries)
+    rooms, state, _ = after(accepted(rooms), worse, START + WATCHED + timedelta(seconds=20))
+    assert state is State.RUNNING and "offered" in steps(rooms).values()
+
+
 def test_another_room_goes_first_where_the_canary_is_away() -> None:
     facts = {"a": Facts(0, is_away=True), **dict.fromkeys("bcdefgh", WELL)}
     rooms, _, _ = after(fleet("abcdefgh"), facts, START)
@@ -118,9 +145,10 @@ def test_whatever_happens_no_wave_is_begun_before_the_one_before_it_is_over(coun
                 assert all(other.step not in (Step.WAITING, Step.OFFERED) for other in rooms if other.wave < room.wave)
         if state is State.STOPPED:
             assert why in before
-            return
+            if not data.draw(st.booleans()):
+                return
+            rooms = accepted(rooms)
         if state is State.DONE:
-            assert all(room.step in (Step.TAKEN, Step.AWAY) for room in rooms)
+            assert all(room.step in (Step.TAKEN, Step.AWAY, Step.BACK) for room in rooms)
             return
         now += timedelta(seconds=data.draw(st.sampled_from([5, 60, 200])))
-    assert state is State.RUNNING

@@ -62,12 +62,13 @@ def test_there_are_commands_to_look_at() -> None:
 def test_a_command_of_a_guide_is_one_that_the_program_has(guide: str, program: str, given: str) -> None:
     words = shlex.split(re.split(r"\s[<>|]", given)[0].replace("…", "x"))
     path: list[str] = []
-    known = help_of(program)
+    known = newest = help_of(program)
     for word in words:
-        options = re.search(r"positional arguments:.*", known, re.S)
-        if word in subcommands(options[0] if options else known):
+        options = re.search(r"positional arguments:.*", newest, re.S)
+        if word in subcommands(options[0] if options else newest):
             path.append(word)
-            known += help_of(program, *path)
+            newest = help_of(program, *path)
+            known += newest
     assert path or not words, f"{guide}: {program} {given}: has no such command"
     for word in words:
         if word.startswith("--"):

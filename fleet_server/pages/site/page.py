@@ -133,6 +133,7 @@ async def _values(request: Request, server: Server, site: str) -> dict[str, Any]
     lang = language_of(request)
     checks = worst_first(entry.judgement.checks)
     rows = await server.commands.of_site(site)
+    labels = {(fit.about.id, spec.action): spec.label for fit in entry.fits for spec in fit.about.actions}
     received_at = entry.room.received_at
     return {
         "entry": entry,
@@ -160,6 +161,7 @@ async def _values(request: Request, server: Server, site: str) -> dict[str, Any]
         "live_session": server.sessions.is_live(site),
         "reported_at": moment(received_at) if received_at is not None else None,
         "seen_at": moment,
+        "labels": {(row.device, row.action): labels.get((row.device, row.action)) for row in rows},
         "commands": [(row, await server.commands.steps(row.id), row.state in FINAL) for row in rows[:5]],
         "log": await server.database.read(lambda db: logs.newest(db, site, 12)),
     }
