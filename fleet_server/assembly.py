@@ -37,6 +37,7 @@ from fleet_server.commands.deadlines import Deadlines
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.config import Settings
 from fleet_server.domain.history import Hours
+from fleet_server.failing import Failing
 from fleet_server.history.recorder import Recorder
 from fleet_server.identities.desk import IdentityDesk
 from fleet_server.ingest.loop import Ingest
@@ -257,14 +258,9 @@ async def _record_refusals(audit: AuditDesk, who: str, count: int) -> None:
 
 async def _notice_sites(server: Server) -> None:
     """Sites may be imported while we run."""
-    failing = False
+    failing = Failing(log, "sites_unreadable")
     while True:
         await asyncio.sleep(_SITES_EVERY_S)
-        try:
+        with failing:
             if await server.fleet.take_new_sites():
                 server.link.hear_again()
-            failing = False
-        except SQLAlchemyError as error:
-            if not failing:
-                log.error("sites_unreadable error=%s", error)
-            failing = True

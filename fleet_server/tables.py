@@ -1,21 +1,15 @@
-"""Tables as people take them away: an Excel sheet for each, or one as CSV."""
+"""Tables as people take them away, and one of them as CSV; `workbook` makes Excel of them."""
 
 import csv
 import io
-from collections.abc import Iterable
 
 from msgspec import Struct
-from openpyxl import Workbook
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
-from openpyxl.workbook.child import INVALID_TITLE_REGEX
 
 from fleet_server.cells import safe
 
 EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSV = "text/csv; charset=utf-8"
 Cell = str | float | None
-_WIDEST = 60
 _BOM = "\ufeff"
 """Without it Excel takes UTF-8 for a code page, and Vietnamese is unreadable."""
 
@@ -30,27 +24,6 @@ class Table(Struct, frozen=True):
     rows: tuple[tuple[Cell, ...], ...]
 
 
-def workbook_of(tables: Iterable[Table], none: str) -> bytes:
-    """One sheet for each table; a sheet called `none` where there is no table."""
-    book = Workbook()
-    book.remove(book.worksheets[0])
-    for table in tables:
-        sheet = book.create_sheet(INVALID_TITLE_REGEX.sub("", table.title)[:31])
-        sheet.append([safe(column) for column in table.columns])
-        for cell in sheet[1]:
-            cell.font = Font(bold=True)
-        for row in table.rows:
-            sheet.append([safe(cell) for cell in row])
-        sheet.freeze_panes = "A2"
-        for nr, column in enumerate(zip(table.columns, *table.rows, strict=True), 1):
-            sheet.column_dimensions[get_column_letter(nr)].width = min(_WIDEST, max(map(_width, column)) + 2)
-    if not book.worksheets:
-        book.create_sheet(none[:31])
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
-
-
 def csv_of(table: Table) -> bytes:
     """RFC 4180, in UTF-8."""
     out = io.StringIO()
@@ -58,7 +31,3 @@ def csv_of(table: Table) -> bytes:
     writer.writerow([safe(column) for column in table.columns])
     writer.writerows([["" if cell is None else safe(cell) for cell in row] for row in table.rows])
     return (_BOM + out.getvalue()).encode()
-
-
-def _width(cell: Cell) -> int:
-    return len(str(cell)) if cell is not None else 0

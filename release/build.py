@@ -156,10 +156,12 @@ def make_tool(target: Path) -> bytes:
     return target.read_bytes()
 
 
-def write_bundle(bundle: Path, files: dict[str, bytes], version: str, key: Path) -> None:
-    """The signed list first, then the files."""
+def write_bundle(
+    bundle: Path, files: dict[str, bytes], version: str, key: Path, machine: dict[str, str] | None = None
+) -> None:
+    """The signed list first, then the files. `machine`: for which it is; this one where none is given."""
     listed = {name: digest(io.BytesIO(raw)) for name, raw in files.items()}
-    manifest = json.dumps({"form": FORM, "version": version, **here(), "files": listed}, indent=1).encode()
+    manifest = json.dumps({"form": FORM, "version": version, **(machine or here()), "files": listed}, indent=1).encode()
     new = bundle.with_name(f".{bundle.name}.new")
     with tarfile.open(new, "w:") as tar:
         for name, raw in {LIST: manifest, SIGNATURE: sign(manifest, key), **files}.items():

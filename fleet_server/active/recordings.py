@@ -4,8 +4,6 @@ import asyncio
 import logging
 from datetime import datetime
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from fleet_server.active.desk import OURSELVES
 from fleet_server.commands.desk import CommandDesk, Wish
 from fleet_server.domain.recordings import (
@@ -21,6 +19,7 @@ from fleet_server.domain.recordings import (
 )
 from fleet_server.domain.sessions import Session
 from fleet_server.errors import Conflict, FleetError
+from fleet_server.failing import Failing
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.state.fleet import Fleet, SiteEntry
 from fleet_server.store import recordings
@@ -52,15 +51,10 @@ class RecordingDesk:
 
     async def run(self) -> None:
         """Look round for ever."""
-        failing = False
+        failing = Failing(log, "recordings_not_asked")
         while True:
-            try:
+            with failing:
                 await self.look_round()
-                failing = False
-            except SQLAlchemyError as error:
-                if not failing:
-                    log.error("recordings_not_asked error=%s", type(error).__name__)
-                failing = True
             await asyncio.sleep(_EVERY_S)
 
     async def look_round(self) -> None:

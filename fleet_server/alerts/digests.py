@@ -6,13 +6,13 @@ from collections.abc import Callable
 from datetime import datetime, time, timedelta
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.alerts.outbox import DIGEST
 from fleet_server.alerts.planner import Circumstances, contact_of, recipients_of
 from fleet_server.alerts.watch import AlertWatch
 from fleet_server.domain.history import is_working_day
 from fleet_server.domain.priorities import Priority
+from fleet_server.failing import Failing
 from fleet_server.store import notifications
 from fleet_server.store.database import Database
 from fleet_server.store.notifications import NotificationRow
@@ -33,15 +33,10 @@ class Digests:
 
     async def run(self) -> None:
         """Look once a minute, for ever."""
-        failing = False
+        failing = Failing(log, "digest_not_made")
         while True:
-            try:
+            with failing:
                 await self.look()
-                failing = False
-            except SQLAlchemyError as error:
-                if not failing:
-                    log.error("digest_not_made error=%s", type(error).__name__)
-                failing = True
             await asyncio.sleep(_EVERY_S)
 
     async def look(self) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import httpx
 
+from fleet_server.failing import Failing
+
 log = logging.getLogger("diemcau.alerts")
 
 _EVERY_S = 60.0
@@ -21,16 +23,11 @@ class Heartbeat:
 
     async def run(self) -> None:
         """Beat for ever; without an address nobody listens."""
-        failing = False
+        failing = Failing(log, "heartbeat_failing", httpx.HTTPError)
         while self._address is not None:
             if is_well := self._is_well():
-                try:
+                with failing:
                     async with httpx.AsyncClient(timeout=_WITHIN_S, follow_redirects=False, trust_env=False) as client:
                         (await client.get(self._address)).raise_for_status()
-                    failing = False
-                except httpx.HTTPError as error:
-                    if not failing:
-                        log.error("heartbeat_failing error=%s", type(error).__name__)
-                    failing = True
             await asyncio.sleep(self._every_s if is_well else _LOOK_S)
         await asyncio.Event().wait()

@@ -23,6 +23,7 @@ from fleet_server.domain.findings import Outcome
 from fleet_server.domain.priorities import Priority
 from fleet_server.domain.routing import COALESCED_S
 from fleet_server.errors import FleetError
+from fleet_server.failing import Failing
 from fleet_server.live.stream import Stream
 from fleet_server.store import incidents, notifications, recipients
 from fleet_server.store.database import Database
@@ -67,18 +68,13 @@ class Outbox:
 
     async def run(self) -> None:
         """Send for ever."""
-        failing = False
+        failing = Failing(log, "notifications_not_kept")
         if doubtful := await self._database.write(notifications.take_up):
             log.warning("notifications_doubtful count=%d", doubtful)
         while True:
             self._wake.clear()
-            try:
+            with failing:
                 await self.send_due()
-                failing = False
-            except SQLAlchemyError as error:
-                if not failing:
-                    log.error("notifications_not_kept error=%s", type(error).__name__)
-                failing = True
             try:
                 async with asyncio.timeout(_EVERY_S):
                     await self._wake.wait()

@@ -6,11 +6,10 @@ import re
 import unicodedata
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from fleet_server.alerts.desk import IncidentDesk
 from fleet_server.alerts.directory import Directory
 from fleet_server.errors import Conflict, NotFound
+from fleet_server.failing import Failing
 from fleet_server.people.audit import AuditDesk
 from fleet_server.store import notifications
 from fleet_server.store.database import Database
@@ -41,16 +40,11 @@ class ReplyDesk:
 
     async def run(self) -> None:
         """Bring what came too early to its message, for ever."""
-        failing = False
+        failing = Failing(log, "receipts_not_kept")
         while True:
             await asyncio.sleep(_EARLY_EVERY_S)
-            try:
+            with failing:
                 await self._bring_early()
-                failing = False
-            except SQLAlchemyError as error:
-                if not failing:
-                    log.error("receipts_not_kept error=%s", type(error).__name__)
-                failing = True
 
     async def take(self, event: Event) -> None:
         """Do what was asked for; what is none of ours is let go. Raises SQLAlchemyError."""

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.alerts.centre import CentreHealth
 from fleet_server.alerts.directory import Directory
@@ -20,6 +19,7 @@ from fleet_server.domain.incidents import REMEMBERS_S, Happening, Timing, Turn, 
 from fleet_server.domain.priorities import priority_of
 from fleet_server.domain.routing import Subject
 from fleet_server.domain.setbacks import OFFLINE, Key
+from fleet_server.failing import Failing
 from fleet_server.live.stream import Change, Stream
 from fleet_server.store import incidents, notifications
 from fleet_server.store.database import Database
@@ -68,18 +68,13 @@ class AlertWatch:
     async def run(self) -> None:
         """Watch for ever."""
         await self.load()
-        failing, looked_s = False, float("-inf")
+        failing, looked_s = Failing(log, "incidents_not_kept"), float("-inf")
         async for change in self._stream.read(None, _EVERY_S):
             self.noticed(change)
             if self._clock.monotonic() - looked_s < _EVERY_S:
                 continue
-            try:
+            with failing:
                 await self.look()
-                failing = False
-            except SQLAlchemyError as error:
-                if not failing:
-                    log.error("incidents_not_kept error=%s", type(error).__name__)
-                failing = True
             looked_s = self._clock.monotonic()
 
     def noticed(self, change: Change | None) -> None:

@@ -13,11 +13,11 @@ from typing import ClassVar
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.domain.readiness import Verdict
 from fleet_server.domain.waves import Facts, State, Step, Turn, Unit, WaveRoom, accepted, planned, turn_of
 from fleet_server.errors import Conflict, Invalid, NotFound
+from fleet_server.failing import Failing
 from fleet_server.live.stream import Stream
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.state.fleet import Fleet, SiteEntry
@@ -118,15 +118,10 @@ class CampaignDesk(ABC):
 
     async def run(self) -> None:
         """Look every few seconds, for ever."""
-        failing = False
+        failing = Failing(log, f"{self.kind}_campaign_not_kept")
         while True:
-            try:
+            with failing:
                 await self.look()
-                failing = False
-            except SQLAlchemyError as error:
-                if not failing:
-                    log.error("campaign_not_kept kind=%s error=%s", self.kind, type(error).__name__)
-                failing = True
             await asyncio.sleep(_EVERY_S)
 
     async def look(self) -> None:

@@ -4,10 +4,9 @@ import asyncio
 import logging
 from datetime import timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.domain.commands import RESEND_EVERY_S, State
+from fleet_server.failing import Failing
 from fleet_server.store.commands import CommandRow, unfinished
 from fleet_server.store.database import Database
 from wire.times import Clock
@@ -28,19 +27,14 @@ class Deadlines:
 
     async def run(self) -> None:
         """Look, for ever."""
-        failing = False
+        failing = Failing(log, "deadlines_failing")
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            try:
+            with failing:
                 rows = await self._database.read(unfinished)
                 for row in rows:
                     await self._look_at(row)
                 self._sent_s = {row.id: self._sent_s[row.id] for row in rows if row.id in self._sent_s}
-                failing = False
-            except SQLAlchemyError as error:
-                if not failing:
-                    log.error("deadlines_failing error=%s", error)
-                failing = True
 
     async def _look_at(self, row: CommandRow) -> None:
         now, now_s = self._clock.now(), self._clock.monotonic()

@@ -6,11 +6,11 @@ from collections.abc import Callable, Container, Mapping
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.domain.findings import Outcome
 from fleet_server.domain.history import KEPT_DAYS, Hours, Turn, turn_of, usual_mend_min
 from fleet_server.domain.setbacks import Key
+from fleet_server.failing import Failing
 from fleet_server.live.stream import Stream
 from fleet_server.state.fleet import Fleet, SiteEntry
 from fleet_server.store import history
@@ -56,17 +56,14 @@ class Recorder:
     async def run(self) -> None:
         """Write for ever. What cannot be written is written later; minutes and troubles are kept until then."""
         await self.load()
-        failing = False
+        failing = Failing(log, "history_not_kept")
         async for change in self._stream.read(None, _GATHER_S):
             if change is not None and change.site is not None and change.kind in ("site", "report"):
                 self._moved.add(change.site)
-            try:
+            with failing:
                 await self.look()
-                failing = False
-            except SQLAlchemyError as error:
-                if not failing:
-                    log.error("history_not_kept error=%s", type(error).__name__)
-                failing, self._wrote_s = True, self._clock.monotonic()
+            if failing:
+                self._wrote_s = self._clock.monotonic()
 
     async def look(self) -> None:
         """Write what is due by now. Raises SQLAlchemyError; nothing is lost. While the server learns nobody knows."""

@@ -16,6 +16,7 @@ from fleet_server.authority.files import AuthorityFiles
 from fleet_server.config import Settings
 from fleet_server.domain.identities import CERTIFICATE_LIVES, RENEW_AFTER, Boots
 from fleet_server.errors import Conflict, FleetError, Invalid, NotFound
+from fleet_server.failing import Failing
 from fleet_server.identities.doors import Doors
 from fleet_server.identities.enrolments import NewCode, hash_of_code, new_code
 from fleet_server.link import FleetLink
@@ -212,18 +213,14 @@ class IdentityDesk:
 
     async def run(self) -> None:
         """Answer renewals, for ever."""
-        failing = False
+        failing = Failing(log, "renewals_failing", SQLAlchemyError, OSError)  # the room asks again in a minute
         while True:
             site, renewal = await self._fleet.renewals.get()
             try:
-                await self._renew(site, renewal)
-                failing = False
+                with failing:
+                    await self._renew(site, renewal)
             except FleetError as error:
                 log.warning("renewal_refused site=%s reason=%s", site, error.key)
-            except (SQLAlchemyError, OSError) as error:  # the room asks again in a minute
-                if not failing:
-                    log.error("renewals_failing error=%s", error)
-                failing = True
 
     async def _renew(self, site: str, renewal: Renewal) -> None:
         async with self._issuing:  # whoever is put out meanwhile gets no certificate that outlives it

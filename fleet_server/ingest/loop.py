@@ -5,10 +5,10 @@ import logging
 from collections import Counter, defaultdict
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.discovery import modules_in
 from fleet_server.domain.commands import State
+from fleet_server.failing import Failing
 from fleet_server.ingest.intake import Handler, Intake
 from fleet_server.link import FleetLink
 from fleet_server.live.stream import Stream
@@ -36,7 +36,7 @@ class Ingest:
         found = (module.HANDLER for module in modules_in("fleet_server.ingest.handlers"))
         self._handlers: dict[Said, Handler] = {handler.kind: handler for handler in found}
         self.counted: Counter[str] = Counter()
-        self.is_failing = False
+        self.failing = Failing(log, "ingest_failing")
 
     async def run(self) -> None:
         """Take in batches, for ever."""
@@ -51,18 +51,11 @@ class Ingest:
 
     async def _take_until_committed(self, batch: list[Received]) -> None:
         while True:
-            try:
+            with self.failing:
                 await self.take(batch)
-            except SQLAlchemyError as error:
-                if not self.is_failing:
-                    log.error("ingest_failing error=%s", error)
-                self.is_failing = True
-                await asyncio.sleep(_RETRY_S)
-            else:
-                if self.is_failing:
-                    log.info("ingest_recovered")
-                self.is_failing = False
+            if not self.failing:
                 return
+            await asyncio.sleep(_RETRY_S)
 
     async def take(self, batch: list[Received]) -> None:
         """One round. Raises SQLAlchemyError when it could not be committed; then nothing of it happened."""

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
-from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.commands.desk import CommandDesk, Wish
 from fleet_server.domain.commands import FINAL, State
@@ -18,6 +17,7 @@ from fleet_server.domain.line_tests import (
     turn_of,
 )
 from fleet_server.errors import FleetError, Invalid, NotFound
+from fleet_server.failing import Failing
 from fleet_server.line_tests.tickets import Tickets
 from fleet_server.live.stream import Stream
 from fleet_server.state.fleet import Fleet
@@ -107,17 +107,12 @@ class LineTestDesk:
 
     async def run(self) -> None:
         """Admit, follow and cut, for ever."""
-        failing = False
+        failing = Failing(log, "line_tests_failing")
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            try:
+            with failing:
                 async with self._lock:
                     await self._look()
-                failing = False
-            except SQLAlchemyError as error:
-                if not failing:
-                    log.error("line_tests_failing error=%s", error)
-                failing = True
 
     async def _look(self) -> None:
         if not self._open:

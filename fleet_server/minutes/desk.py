@@ -14,7 +14,6 @@ from fleet_server.minutes.tables import tables_of
 from fleet_server.store import minutes
 from fleet_server.store.database import Database
 from fleet_server.store.minutes import MinuteRow
-from fleet_server.tables import workbook_of
 from fleet_server.texts import Lang, translate
 from wire.announcements import MinuteSeal
 from wire.ids import uuid7
@@ -68,6 +67,8 @@ class MinuteDesk:
 
     async def workbook(self, session: Session, lang: Lang) -> bytes:
         """The same as Excel, as the record stands now."""
+        from fleet_server.workbook import workbook_of  # openpyxl takes a quarter of a second to load
+
         content = await self._content(session)
         tables = tables_of(content, lang, self._zone)
         return await asyncio.to_thread(workbook_of, tables, translate(lang, "minute.none"))

@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.domain.access import HARMLESS, Person, Role
 from fleet_server.errors import NotFound
+from fleet_server.failing import Failing
 from fleet_server.signing import one_time
 from fleet_server.store import people
 from fleet_server.store.database import Database
@@ -49,16 +49,11 @@ class Known:
 
     async def run(self) -> None:
         """The command line may add people beside us."""
-        failing = False
+        failing = Failing(log, "people_unreadable")
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            try:
+            with failing:
                 await self.load()
-                failing = False
-            except SQLAlchemyError as error:
-                if not failing:
-                    log.error("people_unreadable error=%s", error)
-                failing = True
 
     def live(self, key: str, kind: KeyKind) -> tuple[KeyRow, UserRow] | None:
         """Whose key of this kind it is; None for nobody's any more."""

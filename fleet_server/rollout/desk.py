@@ -1,7 +1,7 @@
 """From survey to service: what people say of a site, and what follows from it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -12,6 +12,7 @@ from fleet_server.config import Settings
 from fleet_server.domain.provisioning import Kept, accepted_now
 from fleet_server.domain.rollout import (
     BY_HAND,
+    STAGES,
     Gaps,
     Stage,
     Survey,
@@ -174,3 +175,11 @@ def _is_of(device: DesiredDevice, found: FoundDevice) -> bool:
         and (device.role, device.driver) == (found.role, found.driver)
         and found.settings.items() <= device.settings.items()
     )
+
+
+def stage_counts(progress: Iterable[SiteProgress]) -> dict[str, int]:
+    """How many sites are at each stage, every stage named."""
+    counts = {str(stage): 0 for stage in STAGES}
+    for site in progress:
+        counts[str(site.stage)] += 1
+    return counts

@@ -17,9 +17,9 @@ from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.worksheet import Worksheet
 
 from fleet_server.cells import safe
-from fleet_server.domain.rollout import GROUPS, STAGES, Piece, Survey
+from fleet_server.domain.rollout import GROUPS, Piece, Survey
 from fleet_server.errors import BadFile
-from fleet_server.rollout.desk import SiteProgress
+from fleet_server.rollout.desk import SiteProgress, stage_counts
 from fleet_server.texts import Lang, translate
 
 MOST_BYTES = 4_000_000
@@ -130,14 +130,6 @@ def progress_book(progress: Sequence[SiteProgress], lang: Lang, now: datetime) -
     counts.append([translate(lang, "progress.made_at"), now.strftime("%d/%m/%Y %H:%M")])
     _widen(counts)
     return _packed(book)
-
-
-def stage_counts(progress: Iterable[SiteProgress]) -> dict[str, int]:
-    """How many sites are at each stage, every stage named."""
-    counts = {str(stage): 0 for stage in STAGES}
-    for site in progress:
-        counts[str(site.stage)] += 1
-    return counts
 
 
 def _survey(row: Mapping[str, str]) -> Survey:

@@ -8,9 +8,9 @@ from datetime import timedelta
 import httpx
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.domain.sessions import Session, is_near
+from fleet_server.failing import Failing
 from fleet_server.link import FleetLink
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.gates import GateDesk
@@ -57,7 +57,7 @@ class NewsDesk:
         self._looked_s: dict[str, float] = {}
         self._calling: set[asyncio.Task[None]] = set()
         self._breaks = -1
-        self._is_failing = False
+        self._calls_fail = Failing(log, "webhook_failing", httpx.HTTPError)
 
     def cancelled(self, session: Session) -> None:
         """It is not among those to come any more, and the door sign should say so."""
@@ -65,15 +65,10 @@ class NewsDesk:
 
     async def run(self) -> None:
         """Say what has changed, for ever."""
-        failing = False
+        failing = Failing(log, "news_failing")
         while True:
-            try:
+            with failing:
                 await self._look()
-                failing = False
-            except SQLAlchemyError as error:
-                if not failing:
-                    log.error("news_failing error=%s", type(error).__name__)
-                failing = True
             await asyncio.sleep(_EVERY_S)
 
     async def _look(self) -> None:
@@ -130,13 +125,8 @@ class NewsDesk:
     async def _call(self, address: str, standing: _Standing) -> None:
         *signature, body = standing.payload.split(b".", 3)
         headers = {"Content-Type": "application/json", SIGNATURE: b".".join(signature).decode()}
-        try:
+        with self._calls_fail:
             async with httpx.AsyncClient(timeout=_WITHIN_S, follow_redirects=False, trust_env=False) as client:
                 answer = await client.post(address, content=body, headers=headers)
             answer.raise_for_status()
-        except httpx.HTTPError as error:
-            if not self._is_failing:
-                log.error("webhook_failing address=%s error=%s", address, type(error).__name__)
-            self._is_failing = True
-        else:
-            standing.delivered, self._is_failing = True, False
+            standing.delivered = True

@@ -5,10 +5,11 @@ import logging
 from datetime import date, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from fleet_server.domain.series import Rhythm, days_of, is_sound, moments_of
 from fleet_server.errors import FleetError, Invalid, NotFound
+from fleet_server.failing import Failing
 from fleet_server.sessions.desk import SessionDesk, Wish
 from fleet_server.store import series
 from fleet_server.store.database import Database
@@ -64,16 +65,11 @@ class SeriesDesk:
 
     async def run(self) -> None:
         """Plan what comes within sight, for ever."""
-        failing = False
+        failing = Failing(log, "series_failing")
         while True:
-            try:
+            with failing:
                 for row in await self.going_on():
                     await self._plan(row)
-                failing = False
-            except SQLAlchemyError as error:
-                if not failing:
-                    log.error("series_failing error=%s", type(error).__name__)
-                failing = True
             await asyncio.sleep(_AGAIN_S if failing else _EVERY_S)
 
     async def _plan(self, row: SeriesRow) -> None:

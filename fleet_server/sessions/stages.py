@@ -10,12 +10,12 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.date import DateTrigger
 from msgspec import Struct
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.domain.acts import ON_DEMAND_MIN
 from fleet_server.domain.sessions import Session, is_live
 from fleet_server.domain.stages import Stage, act_within, due_stages, is_late, is_missed, stages_of
 from fleet_server.errors import Conflict
+from fleet_server.failing import Failing
 from fleet_server.live.stream import Stream
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.gates import GateDesk
@@ -76,17 +76,13 @@ class StageDesk:
         """Run what is due, for ever."""
         scheduler = AsyncIOScheduler(timezone="UTC")
         scheduler.start()
-        failing = False
+        failing = Failing(log, "stages_failing")
         try:
             while True:
                 self._wake.clear()
-                try:
+                due_at = None
+                with failing:
                     due_at = await self.run_due()
-                    failing = False
-                except SQLAlchemyError as error:
-                    if not failing:
-                        log.error("stages_failing error=%s", type(error).__name__)
-                    failing, due_at = True, None
                 scheduler.remove_all_jobs()
                 if due_at is not None:
                     scheduler.add_job(self._wakened, DateTrigger(due_at, "UTC"), misfire_grace_time=None)

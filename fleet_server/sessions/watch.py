@@ -5,11 +5,11 @@ import logging
 
 from msgspec import Struct, field
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.domain.findings import Outcome
 from fleet_server.domain.sessions import Session
 from fleet_server.domain.setbacks import Key, base_of, change_of
+from fleet_server.failing import Failing
 from fleet_server.live.stream import Stream
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.gates import GateDesk
@@ -50,10 +50,10 @@ class Watch:
 
     async def run(self) -> None:
         """Watch for ever."""
-        failing, looked_s = False, float("-inf")
+        failing, looked_s = Failing(log, "setbacks_not_kept"), float("-inf")
         moved: set[str] = set()
         async for change in self._stream.read(None, _EVERY_S):
-            try:
+            with failing:
                 if change is not None and change.kind in ("site", "report", "session") and change.site is not None:
                     moved.add(change.site)
                 if self._clock.monotonic() - looked_s >= _EVERY_S or (change is not None and change.site is None):
@@ -61,11 +61,8 @@ class Watch:
                     looked_s = self._clock.monotonic()
                     moved = set(self._fleet.entries)
                 await self._judge(moved)
-                moved, failing = set(), False
-            except SQLAlchemyError as error:
-                if not failing:
-                    log.error("setbacks_not_kept error=%s", type(error).__name__)
-                failing = True
+                moved = set()
+            if failing:
                 await asyncio.sleep(_AGAIN_S)
 
     async def of_session(self, session: str) -> list[SetbackRow]:

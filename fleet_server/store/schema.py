@@ -1,20 +1,21 @@
-"""Which tables there are, at which revision a database is, and the way forward (Alembic)."""
+"""Which tables there are, at which revision a database is, and the way forward (Alembic).
+
+A server that starts on a database of its own release asks for the revision and no more: loading Alembic takes longer
+than all of that, so only whoever goes forward does.
+"""
 
 import pkgutil
 from importlib import import_module
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, column, inspect, select, table
 
 import fleet_server.store
 from fleet_server.errors import WrongSettings
 from fleet_server.store.tables import metadata
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_VERSION = table("alembic_version", column("version_num"))
 
 
 def tables() -> list[Table]:
@@ -26,13 +27,16 @@ def tables() -> list[Table]:
 
 
 def revisions() -> list[str]:
-    """From the first to the newest."""
-    return [script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()][::-1]
+    """From the first to the newest: the numbers that the files begin with."""
+    return sorted(file.name[:4] for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def revision_of(connection: Connection) -> str | None:
     """Where a database is; None for an empty one."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    found: str | None = connection.execute(select(_VERSION.c.version_num)).scalar()
+    return found
 
 
 def pending(connection: Connection) -> list[str]:
@@ -47,6 +51,9 @@ def pending(connection: Connection) -> list[str]:
 
 def upgrade(connection: Connection, to: str = "head") -> None:
     """Forwards, in the caller's transaction."""
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection

@@ -5,12 +5,11 @@ What they are made of is made once in a test run; nothing of the host is changed
 
 import os
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 
 from tests.counterparts.booted import mirror
-from tests.counterparts.waiting import wait_for
+from tests.counterparts.nspawned import NspawnedDebian
 
 _PACKAGES = (
     "systemd,systemd-sysv,dbus,udev,python3,python3-apt,openssl,iproute2,openssh-server,mosquitto,postgresql,"
@@ -57,12 +56,12 @@ class Network:
             _run("chroot", str(self.base), "systemctl", "disable", unit)
 
 
-class Machine:
-    """One Debian; `run` is a command inside, `cut_power` ends it at once, `boot` starts it again."""
+class Machine(NspawnedDebian):
+    """One Debian, reached by SSH."""
 
     def __init__(self, network: Network, name: str, address: str) -> None:
-        self.network, self.name, self.address = network, name, address
-        self.root = network.folder / name
+        super().__init__(network.folder / name, name, f"--network-bridge={network.bridge}")
+        self.network, self.address = network, address
         _run("cp", "-a", "--reflink=auto", str(network.base), str(self.root))
         (self.root / "etc/hostname").write_text(f"{name}\n")
         (self.root / "etc/machine-id").write_text("")
@@ -70,49 +69,10 @@ class Machine:
         unit.write_text(f"[Match]\nName=host0\n[Network]\nAddress={address}/24\nLinkLocalAddressing=no\n")
         (self.root / "etc/systemd/system/multi-user.target.wants").mkdir(parents=True, exist_ok=True)
         _run("chroot", str(self.root), "systemctl", "enable", "systemd-networkd")
-        self._child: subprocess.Popen[bytes] | None = None
-        self._leader = 0
 
     def boot(self) -> None:
         """Until SSH answers."""
-        command = [
-            "systemd-nspawn", "-D", str(self.root), "--boot", "--register=no", "--keep-unit",
-            f"--network-bridge={self.network.bridge}", "-M", f"{self.name}-{os.getpid()}",
-        ]  # fmt: skip
-        self._child = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-            env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}, start_new_session=True,
-        )  # fmt: skip
-        children = Path(f"/proc/{self._child.pid}/task/{self._child.pid}/children")
-        wait_for(lambda: children.read_text().split(), 30, "nspawn has no child")
-        self._leader = int(children.read_text().split()[0])
-        wait_for(lambda: self.run("systemctl is-active ssh", check=False).stdout.strip() == "active", 120, self.name)
-
-    def run(self, line: str, check: bool = True, within_s: float = 120) -> "subprocess.CompletedProcess[str]":
-        """A shell command inside, as root."""
-        ran = subprocess.run(
-            ["nsenter", "-t", str(self._leader), "-a", "/bin/sh", "-c", line], capture_output=True, text=True,
-            timeout=within_s, check=False,
-        )  # fmt: skip
-        assert not check or ran.returncode == 0, f"{self.name}: {line}: {ran.stdout[-1_500:]} {ran.stderr[-1_500:]}"
-        return ran
-
-    def cut_power(self) -> None:
-        """Every process of it is gone at once; what was not on the disk is lost with them."""
-        assert self._child is not None
-        os.kill(self._leader, signal.SIGKILL)
-        self._child.wait(30)
-
-    def close(self) -> None:
-        """Power off, and leave nothing."""
-        if self._child is not None and self._child.poll() is None:
-            self.run("systemctl poweroff --no-block", check=False)
-            try:
-                self._child.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._child.pid, signal.SIGKILL)
-                self._child.wait(10)
-        shutil.rmtree(self.root, ignore_errors=True)
+        self.boot_until("systemctl is-active ssh", ("active",), 120)
 
 
 def _run(*command: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import http.server
+import importlib.util
 import json
 import threading
 from collections.abc import Iterator
@@ -14,10 +15,10 @@ from fleet_server.channels.apprise.channel import Apprise
 from fleet_server.channels.channel import Message, Resources, Undelivered
 from fleet_server.signing.process import signer_of
 from fleet_server.signing.secret_box import SecretBox
+from tests.conftest import need
 from tests.counterparts.databases import database_in
 from wire.times import SystemClock
 
-pytest.importorskip("apprise", reason="an extra: pip install diemcau[apprise]")
 MESSAGE = Message("Xã Mường Lát: mất điện", "Xã Mường Lát: mất điện, 3 phút", "", "incident.7", True, True, "vi")
 
 
@@ -58,6 +59,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def channel(tmp_path: Path) -> Iterator[Apprise]:
+    need(importlib.util.find_spec("apprise"), "the extra apprise")
     database = database_in(tmp_path)
     clock, box, signer = SystemClock(), SecretBox(tmp_path), signer_of(tmp_path, None)
     yield Apprise(Resources({}, clock, database, box, signer, "https://diemcau.vn"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import BigInteger, Boolean, Connection, Float, LargeBinary, MetaData, Table, insert, select, text
 
 from demo.processes import Processes
@@ -85,6 +86,11 @@ def as_it_is(db: Connection) -> list[Table]:
     found = MetaData()
     found.reflect(db)
     return [table for table in found.sorted_tables if table.name != "alembic_version"]
+
+
+def test_revisions_are_those_that_alembic_knows_in_its_order() -> None:
+    scripts = ScriptDirectory(str(Path(schema.__file__).parent / "migrations"))
+    assert schema.revisions() == [script.revision for script in scripts.walk_revisions()][::-1]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

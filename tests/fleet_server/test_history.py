@@ -25,8 +25,9 @@ from fleet_server.history.recorder import Recorder
 from fleet_server.reports.desk import ReportDesk
 from fleet_server.reports.tables import tables_of
 from fleet_server.store.history import minutes_between, troubles_between
-from fleet_server.tables import csv_of, workbook_of
+from fleet_server.tables import csv_of
 from fleet_server.texts import LANGS
+from fleet_server.workbook import workbook_of
 from tests.counterparts.centre_without_wires import START, CentreWithoutWires
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")

@@ -33,7 +33,7 @@ from fleet_server.minutes.tables import tables_of
 from fleet_server.signing import keys
 from fleet_server.store.commands import CommandRow, StepRow
 from fleet_server.store.setbacks import SetbackRow
-from fleet_server.tables import workbook_of
+from fleet_server.workbook import workbook_of
 from tests.conftest import need
 from tests.counterparts.centre_without_wires import START, CentreWithoutWires
 from tests.counterparts.fleet import FleetUnderTest

@@ -35,14 +35,15 @@ class Maker:
         self.tool = folder / "diemcau-release.pyz"
         build.make_tool(self.tool)
 
-    def bundle(self, version: str, key: Path | None = None) -> Path:
-        """A signed one."""
+    def bundle(self, version: str, key: Path | None = None, machine: dict[str, str] | None = None) -> Path:
+        """A signed one, for this machine where none is given."""
         own = self._wheel(version)
         (pip,) = (Path(ensurepip.__path__[0]) / "_bundled").glob("pip-*.whl")
         files = {f"wheels/{file.name}": file.read_bytes() for file in (own, pip)}
         files |= {f"{part}.txt": build.locked(own).encode() for part in ("room", "centre")}
         target = self.folder / f"{version}.tar"
-        build.write_bundle(target, {**files, "diemcau-release.pyz": self.tool.read_bytes()}, version, key or self.key)
+        files["diemcau-release.pyz"] = self.tool.read_bytes()
+        build.write_bundle(target, files, version, key or self.key, machine)
         return target
 
     def _wheel(self, version: str) -> Path:
@@ -135,7 +136,7 @@ def _when_tried(box: Box, version: str) -> None:
 
 
 def test_another_key_another_machine_or_a_file_that_was_changed_are_refused(
-    maker: Maker, box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    maker: Maker, box: Box, tmp_path: Path
 ) -> None:
     build.new_key(tmp_path / "stranger.key")
     strange = box.install(maker.bundle("0.3.0", tmp_path / "stranger.key"))
@@ -146,8 +147,7 @@ def test_another_key_another_machine_or_a_file_that_was_changed_are_refused(
     bundle.write_bytes(raw)
     changed = box.install(bundle)
     assert changed.returncode == 2 and "is not as it was signed" in changed.stderr
-    monkeypatch.setattr(build, "here", lambda: {"python": "3.99", "machine": "toaster"})
-    foreign = box.install(maker.bundle("0.5.0"))
+    foreign = box.install(maker.bundle("0.5.0", machine={"python": "3.99", "machine": "toaster"}))
     assert foreign.returncode == 2 and "toaster" in foreign.stderr
     assert json.loads(box.run("status").stdout)["installed"] == ["0.1.0"]
     assert not [path for path in box.home.iterdir() if path.name.startswith(".unpacked")], "and leaves nothing"

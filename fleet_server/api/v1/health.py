@@ -35,12 +35,12 @@ class HealthOut(BaseModel):
 )
 async def health(server: TheServer) -> HealthOut:
     """`ok`, or `degraded` with what is missing. Rooms take its Date as the measure of their clocks."""
-    well = server.link.is_connected and not server.ingest.is_failing
+    well = server.link.is_connected and not server.ingest.failing
     return HealthOut(
         status="ok" if well else "degraded",
         broker=server.link.is_connected,
         learning=server.fleet.is_learning,
-        database=not server.ingest.is_failing,
+        database=not server.ingest.failing,
     )
 
 

@@ -14,7 +14,7 @@ from fleet_server.domain.access import Act
 from fleet_server.domain.reports import Report, TroubleLine
 from fleet_server.reports.tables import tables_of
 from fleet_server.server import Server
-from fleet_server.tables import CSV, EXCEL, Table, csv_of, workbook_of
+from fleet_server.tables import CSV, EXCEL, Table, csv_of
 from fleet_server.texts import Lang, translate
 
 router = APIRouter(tags=["reports"])
@@ -118,6 +118,8 @@ async def report(server: TheServer, first: Month = "", last: Month = "") -> Repo
 async def workbook(server: TheServer, lang: Language, first: Month = "", last: Month = "") -> Response:
     """A sheet for each table."""
     found = await server.reports.report(server.reports.period(first, last), server.fleet.entries)
+    from fleet_server.workbook import workbook_of  # openpyxl takes a quarter of a second to load
+
     book = workbook_of(report_tables(server, found, lang), translate(lang, "minute.none"))
     return Response(book, media_type=EXCEL, headers=_as_file(found, "report", "xlsx"))
 

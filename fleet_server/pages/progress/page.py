@@ -13,8 +13,7 @@ from fleet_server.domain.access import Act
 from fleet_server.domain.rollout import STAGES
 from fleet_server.errors import FleetError
 from fleet_server.pages.render import render
-from fleet_server.rollout import spreadsheet
-from fleet_server.rollout.desk import SiteProgress
+from fleet_server.rollout.desk import SiteProgress, stage_counts
 from fleet_server.server import Server
 from fleet_server.tables import EXCEL
 from fleet_server.texts import translate
@@ -35,6 +34,8 @@ async def page(request: Request, server: TheServer, stage: Wanted = "") -> HTMLR
 async def book(server: TheServer, lang: Language) -> Response:
     """The progress of the province as one Excel file."""
     sites, now = visible_progress(server), server.clock.now()
+    from fleet_server.rollout import spreadsheet  # openpyxl takes a quarter of a second to load
+
     made = await asyncio.to_thread(spreadsheet.progress_book, sites, lang, now)
     return _excel(made, "diemcau-progress.xlsx")
 
@@ -42,6 +43,8 @@ async def book(server: TheServer, lang: Language) -> Response:
 @router.get("/progress/surveys.xlsx", dependencies=[needs(Act.SEE)])
 async def template(server: TheServer, lang: Language) -> Response:
     """The template of a survey, with what is known filled in."""
+    from fleet_server.rollout import spreadsheet
+
     made = await asyncio.to_thread(spreadsheet.template, visible_progress(server), lang)
     return _excel(made, "diemcau-surveys.xlsx")
 
@@ -51,6 +54,8 @@ async def upload(
     request: Request, server: TheServer, person: ThePerson, lang: Language, file: Annotated[UploadFile, File()]
 ) -> HTMLResponse:
     """Take surveys from an Excel file, all of them or none."""
+    from fleet_server.rollout import spreadsheet
+
     try:
         data = await file.read(spreadsheet.MOST_BYTES + 1)
         known = {site: entry.site.name for site, entry in server.fleet.entries.items()}
@@ -69,7 +74,7 @@ def _page(
     shown = [site for site in sites if not stage or site.stage == stage]
     return render(
         request, "progress/page.html", status, sites=shown[:_SHOWN], total=len(sites), stage=stage, stages=STAGES,
-        counts=spreadsheet.stage_counts(sites), problem=problem, done=done,
+        counts=stage_counts(sites), problem=problem, done=done,
     )  # fmt: skip
 
 
