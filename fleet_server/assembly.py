@@ -118,7 +118,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         database, fleet, stream, clock, sessions, confirmations, attention,
         lambda: identities.valid_until if settings.broker_tls else None,
     )  # fmt: skip
-    rooms, centre = Rooms(fleet, sessions, gates), CentreHealth(lambda: link.is_connected)
+    rooms, centre = Rooms(fleet, sessions, gates, lambda: commands.blinded), CentreHealth(lambda: link.is_connected)
     resources = Resources(os.environ, clock, database, box, signer, settings.own_url)
     ways = {name: kind(resources) for name, kind in channels().items()}
     outbox = Outbox(database, stream, clock, zone, directory, rooms, centre, ways, settings.own_url)

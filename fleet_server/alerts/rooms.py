@@ -1,6 +1,6 @@
 """What the alerts see of each room: its judgement under the session at stake, what is at stake, how long is long."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from firmware_profiles.loader import blueprints
@@ -22,13 +22,19 @@ _USUAL = Timing()
 _OFFLINE = Timing(10.0, 30.0)
 _AT_ONCE_S = 0.0
 """In a session nobody waits to see whether it lasts."""
+_WHILE_TOLD_S = 3_600.0
+"""Longer than any command: its end comes first."""
 
 
 class Rooms:
     """Looks only; `look` once for each round, so that all rooms of it are seen under the same plan."""
 
-    def __init__(self, fleet: Fleet, sessions: SessionDesk, gates: GateDesk) -> None:
-        self._fleet, self._sessions, self._gates = fleet, sessions, gates
+    def __init__(
+        self, fleet: Fleet, sessions: SessionDesk, gates: GateDesk, blinded: Callable[[], frozenset[tuple[str, str]]]
+    ) -> None:  # fmt: skip
+        """`blinded`: site and device of whoever is away because it was told to be."""
+        self._fleet, self._sessions, self._gates, self._told_to_be_away = fleet, sessions, gates, blinded
+        self._blinded: frozenset[tuple[str, str]] = frozenset()
         self._stakes: dict[str, tuple[Stake, Session]] = {}
         self._moved: set[str] = set()
         self.outage: frozenset[str] = frozenset()
@@ -41,6 +47,8 @@ class Rooms:
 
     def look(self, now: datetime) -> None:
         """Which sessions are near, and which rooms are away together."""
+        blinded, self._blinded = self._blinded, self._told_to_be_away()
+        self._moved |= {site for site, _ in blinded ^ self._blinded}
         before, self._stakes = self._stakes, self._plan(now)
         for site in before.keys() | self._stakes.keys():
             if before.get(site) != self._stakes.get(site):
@@ -75,11 +83,16 @@ class Rooms:
         return found_in(self._gates.judgement(at_stake[1], entry, now) if at_stake is not None else entry.judgement)
 
     def timing_of(self, site: str, key: Key) -> Timing:
-        """How long it must last: as the device's profile says, else the blueprint, else as usual."""
+        """How long it must last: as the device's profile says, else the blueprint, else as usual.
+
+        A device that was told to go away, outside a session, is waited for until its command has ended.
+        """
         entry = self._fleet.entries.get(site)
         times = _OFFLINE if key[0] == OFFLINE else _named(entry, key) if entry is not None else _USUAL
         stake, _ = self.stake_of(site)
-        return Timing(_AT_ONCE_S, times.clear_s) if stake is Stake.LIVE else times
+        if stake is Stake.LIVE:
+            return Timing(_AT_ONCE_S, times.clear_s)
+        return Timing(_WHILE_TOLD_S, times.clear_s) if (site, key[1]) in self._blinded else times
 
     def subject_of(self, row: IncidentRow) -> Subject:
         """What routes and silences see of it."""

@@ -32,6 +32,7 @@ class Deadlines:
             await asyncio.sleep(_LOOK_EVERY_S)
             with failing:
                 rows = await self._database.read(unfinished)
+                self._desk.note_under_way(rows)
                 for row in rows:
                     await self._look_at(row)
                 self._sent_s = {row.id: self._sent_s[row.id] for row in rows if row.id in self._sent_s}

@@ -1,7 +1,7 @@
 """What people may ask of devices: a wish becomes a command, is sent, and is followed to its end."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
@@ -52,6 +52,8 @@ class CommandDesk:
         self._second_person = second_person
         self._database, self._fleet, self._link, self._stream, self._clock = database, fleet, link, stream, clock
         self._is_live = is_live
+        self.blinded: frozenset[tuple[str, str]] = frozenset()
+        """Site and device of whoever is away, or will be, because it was told to be."""
 
     async def request(
         self, site: str, device: str, wish: Wish, *, by: str, origin: str, key: str | None, user: str | None = None
@@ -135,6 +137,18 @@ class CommandDesk:
         advanced = await self._database.write(lambda db: commands.advance(db, command, step))
         if advanced:
             self._stream.publish("command", advanced[0].site, id=command, state=str(advanced[1]))
+
+    def note_under_way(self, rows: Iterable[CommandRow]) -> None:
+        """These commands have no end yet."""
+        begun = [row for row in rows if row.state in (State.ACCEPTED, State.RUNNING)]
+        self.blinded = frozenset((row.site, row.device) for row in begun if self._blinds(row))
+
+    def _blinds(self, row: CommandRow) -> bool:
+        entry = self._fleet.entries.get(row.site)
+        return any(
+            spec.action == row.action and spec.blind_s > 0
+            for fit in (entry.fits if entry is not None else ()) if fit.about.id == row.device for spec in fit.actions
+        )  # fmt: skip
 
     async def find(self, command: str) -> CommandRow:
         """A command by its id. Raises NotFound."""

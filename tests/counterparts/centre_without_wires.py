@@ -87,9 +87,11 @@ class CentreWithoutWires:
             Attention(self.fleet), lambda: None, 0.0,
         )  # fmt: skip
         self.connected = True
+        self.blinded: frozenset[tuple[str, str]] = frozenset()
         self.directory = Directory(self.database, self.stream, self.clock, SecretBox(self.keys))
         await self.directory.load()
-        self.rooms, self.health = Rooms(self.fleet, self.sessions, self.gates), CentreHealth(lambda: self.connected)
+        self.rooms = Rooms(self.fleet, self.sessions, self.gates, lambda: self.blinded)
+        self.health = CentreHealth(lambda: self.connected)
         self.alerts = AlertWatch(
             self.database, self.stream, self.clock, HOURS, self.directory, self.rooms, self.health, lambda: None
         )

@@ -10,12 +10,15 @@ import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
+from sqlalchemy import text
 
 from device_drivers.loopback import free_port
 from fleet_server.config import url_of
-from fleet_server.store.database import Database
+from fleet_server.store import schema
+from fleet_server.store.database import Database, engine_of
 from tests.counterparts.waiting import wait_for
 
 CHOICE = "DIEMCAU_TEST_DATABASE"
@@ -98,3 +101,31 @@ def url_in(folder: Path) -> str:
 def database_in(folder: Path) -> Database:
     """The same, opened."""
     return Database(url_of(url_in(folder), {}))
+
+
+def rows_in(folder: Path, statement: str, **values: object) -> list[tuple[Any, ...]]:
+    """What a test's database answers, beside a server that may run."""
+    engine = engine_of(url_of(url_in(folder), {}))
+    try:
+        with engine.connect() as db:
+            return [tuple(row) for row in db.execute(text(statement), values)]
+    finally:
+        engine.dispose()
+
+
+def change_in(folder: Path, *statements: str, **values: object) -> int:
+    """As time or another hand would change it; how many rows the last statement has changed."""
+    engine = engine_of(url_of(url_in(folder), {}))
+    try:
+        with engine.begin() as db:
+            return [db.execute(text(statement), values).rowcount for statement in statements][-1]
+    finally:
+        engine.dispose()
+
+
+def everything_in(folder: Path) -> bytes:
+    """All that it holds, for a look whether a secret is in it: the file with its journal, or every row as text."""
+    if os.environ.get(CHOICE) != "postgresql":
+        return b"".join(file.read_bytes() for file in folder.glob("fleet.db*"))
+    rows = [row for table in schema.tables() for row in rows_in(folder, f'SELECT * FROM "{table.name}"')]
+    return repr(rows).encode()

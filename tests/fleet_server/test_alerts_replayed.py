@@ -233,6 +233,25 @@ def test_the_same_dead_camera_is_a_line_of_a_digest_an_incident_or_an_alarm(cent
     asyncio.run(story())
 
 
+def test_a_camera_that_was_told_to_restart_is_told_of_only_where_it_does_not_come_back(
+    centre: CentreWithoutWires,
+) -> None:
+    async def story() -> None:
+        async with replay(centre) as fleet:
+            for site in ("r003", "r004", "r005"):
+                fleet.said[site] = {"frame": False}
+            dark = lambda: {row.site for row in fleet.rows() if row.cause.key[0] == "picture_shows"}  # noqa: E731
+            centre.blinded = frozenset({("r003", "camera-1"), ("r004", "camera-1")})
+            await fleet.play(120)
+            assert dark() == {"r005"}, "who was not told to be away is told of as ever"
+            centre.blinded = frozenset()
+            fleet.said.pop("r003")
+            await fleet.play(60)
+            assert dark() == {"r005", "r004"}, "the command is over and it is not back"
+
+    asyncio.run(story())
+
+
 def test_what_is_silenced_or_put_off_is_told_when_that_is_over(centre: CentreWithoutWires) -> None:
     async def story() -> None:
         async with replay(centre) as fleet:

@@ -20,6 +20,7 @@ from fleet_server import config
 from fleet_server.errors import NotSignedIn
 from fleet_server.people.provider import Provider
 from tests.counterparts.able_room import AbleRoom
+from tests.counterparts.databases import everything_in
 from tests.counterparts.identity_provider import Claims, IdentityProvider, identity_provider
 from tests.counterparts.standing import StandingFleet, standing_fleet
 from tests.counterparts.web_browser import WebBrowser, path_of
@@ -429,7 +430,7 @@ def test_the_secret_of_ours_and_the_codes_are_nowhere(
     back = provider.approve(sent_away(browser), "s-20")
     state, cookie = parse_qs(urlsplit(back).query), browser.cookie("-state")
     assert lets_in(came_back(browser, back))
-    written = fleet.says().encode() + b"".join(file.read_bytes() for file in fleet.folder.glob("fleet.db*"))
+    written = fleet.says().encode() + everything_in(fleet.folder)
     written += fleet.client.get(f"{fleet.address}/audit/audit.jsonl").content
     for word in (provider.secret, state["code"][0], state["state"][0], cookie, browser.cookie()):
         assert word and word.encode() not in written

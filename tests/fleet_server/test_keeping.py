@@ -40,6 +40,8 @@ from tests.counterparts.waiting import wait_for
 from tests.counterparts.web_browser import WebBrowser
 from wire.times import SystemClock
 
+pytestmark = pytest.mark.sqlite_file
+
 KEPT = "the camera's own word 7319"
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 SECRET_PARTS = {"keys/secrets.key", "keys/signing.key"}

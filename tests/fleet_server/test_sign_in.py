@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from fleet_server.people.users import new_user
 from fleet_server.signing.one_time import hash_of
 from fleet_server.store.database import Database
 from fleet_server.store.people import KeyKind, add_user
-from tests.counterparts.databases import database_in
+from tests.counterparts.databases import change_in, database_in, everything_in
 from tests.counterparts.fleet import PASSWORD
 from tests.counterparts.standing import StandingFleet, standing_fleet
 from tests.counterparts.waiting import wait_for
@@ -80,14 +79,7 @@ def user_id(fleet: StandingFleet, login: str) -> str:
 def on_disk(fleet: StandingFleet) -> bytes:
     """All that the server has written beside its keys."""
     files = [file for file in fleet.folder.rglob("*") if file.is_file() and "secrets" not in file.parts]
-    return b"".join(file.read_bytes() for file in files) + fleet.says().encode()
-
-
-def change_row(fleet: StandingFleet, statement: str, *values: object) -> None:
-    """As time or another hand would."""
-    with sqlite3.connect(fleet.folder / "fleet.db", timeout=10) as database:
-        assert database.execute(statement, values).rowcount > 0
-    database.close()
+    return b"".join(file.read_bytes() for file in files) + everything_in(fleet.folder) + fleet.says().encode()
 
 
 # The first start.
@@ -112,7 +104,7 @@ def test_the_first_start_prints_a_link_that_sets_a_password_once(tmp_path: Path)
         fleet.kill()
         fleet.start()
         assert fleet.says().count("/set-up#") == 1, "there is somebody now"
-        assert key.encode() not in b"".join(file.read_bytes() for file in fleet.folder.glob("fleet.db*"))
+        assert key.encode() not in everything_in(fleet.folder)
 
 
 def test_of_two_who_use_a_link_at_once_one_sets_the_password(fleet: StandingFleet) -> None:
@@ -263,7 +255,10 @@ def test_a_cookie_that_has_run_out_or_is_of_another_kind_or_nobodys_opens_nothin
     assert {opens(Authorization=f"Bearer {value}") for value in (cookie, seen_before, hash_of(cookie))} == {401}
     token = fleet.headers["Authorization"].removeprefix("Bearer ")
     assert opens(Cookie=f"diemcau={token}") == 401
-    change_row(fleet, "UPDATE keys SET expires_at = ? WHERE hash = ?", int(time.time() * 1000) - 1, hash_of(cookie))
+    past = int(time.time() * 1000) - 1
+    assert change_in(
+        fleet.folder, "UPDATE keys SET expires_at = :past WHERE hash = :hash", past=past, hash=hash_of(cookie)
+    )
     wait_for(lambda: not browser.is_in, 8, "it has run out and still opens")
 
 

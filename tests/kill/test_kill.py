@@ -23,6 +23,7 @@ from demo.room_toml import room_toml
 from device_drivers.equipment import EquipmentLoop
 from device_drivers.loopback import free_port
 from tests.conftest import need
+from tests.counterparts.databases import rows_in
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.identity import give_identity
 from tests.counterparts.waiting import listening, wait_for
@@ -116,7 +117,7 @@ def test_nothing_is_lost_or_doubled_when_every_part_is_killed_at_random(
         else:
             fleet.kill()
             fleet.start()
-    wait_for(lambda: _mains_changes(tmp_path / "server" / "fleet.db") > 0, 60, "no event of the mains has arrived")
+    wait_for(lambda: _mains_changes(fleet.folder) > 0, 60, "no event of the mains has arrived")
     stop.set()
     for worker in workers:
         worker.join()
@@ -125,14 +126,14 @@ def test_nothing_is_lost_or_doubled_when_every_part_is_killed_at_random(
     print(f"{len(asked)} commands, {_KILLS} kills")
     for command in asked:
         fleet.wait_for_command(command, FINAL, within_s=150)
-    wait_for(lambda: _open(tmp_path / "server" / "fleet.db") == 0, 150, "a command has no end")
+    wait_for(lambda: _open(fleet.folder) == 0, 150, "a command has no end")
     store = tmp_path / "rooms" / "38-1" / "room.db"
     wait_for(lambda: _waiting(store) == 0, 90, "the room's log was never acknowledged to its end")
     agent.terminate()  # so that nothing more happens between the looks at both ends
     agent.wait(20)
     processes.forget(agent)
-    _check_log(store, tmp_path / "server" / "fleet.db")
-    _check_commands(tmp_path / "server" / "fleet.db", asked, room.ups.executed)
+    _check_log(store, fleet.folder)
+    _check_commands(fleet.folder, asked, room.ups.executed)
     fleet.close()
 
 
@@ -141,32 +142,28 @@ def _waiting(store: Path) -> int:
         return int(db.execute("SELECT count(*) FROM log").fetchone()[0])
 
 
-def _open(fleet_db: Path) -> int:
-    with sqlite3.connect(f"file:{fleet_db}?mode=ro", uri=True) as db:
-        return sum(row[0] not in FINAL for row in db.execute("SELECT state FROM commands"))
+def _open(fleet: Path) -> int:
+    return sum(row[0] not in FINAL for row in rows_in(fleet, "SELECT state FROM commands"))
 
 
-def _mains_changes(fleet_db: Path) -> int:
-    with sqlite3.connect(f"file:{fleet_db}?mode=ro", uri=True) as db:
-        rows = db.execute("SELECT params FROM log_entries WHERE event = 'reading_changed' AND device = 'ups-1'")
-        return sum(json.loads(row[0])["key"] == "power_source" for row in rows)
+def _mains_changes(fleet: Path) -> int:
+    rows = rows_in(fleet, "SELECT params FROM log_entries WHERE event = 'reading_changed' AND device = 'ups-1'")
+    return sum(json.loads(row[0])["key"] == "power_source" for row in rows)
 
 
-def _check_log(store: Path, fleet_db: Path) -> None:
+def _check_log(store: Path, fleet: Path) -> None:
     """Every number that the room gave is at the server exactly once, and the server has no other."""
     with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as db:
         given = int(db.execute("SELECT value FROM meta WHERE key = 'next_n'").fetchone()[0]) - 1
-    with sqlite3.connect(f"file:{fleet_db}?mode=ro", uri=True) as db:
-        kept = [row[0] for row in db.execute("SELECT n FROM log_entries WHERE site = '38-1' ORDER BY n")]
+    kept = [row[0] for row in rows_in(fleet, "SELECT n FROM log_entries WHERE site = '38-1' ORDER BY n")]
     assert kept == list(range(1, given + 1))
     assert given >= 20, "no events flowed"
 
 
-def _check_commands(fleet_db: Path, asked: list[str], executed: list[str]) -> None:
+def _check_commands(fleet: Path, asked: list[str], executed: list[str]) -> None:
     """Each command is final; what succeeded was executed, and nothing was executed more often than it was started."""
-    with sqlite3.connect(f"file:{fleet_db}?mode=ro", uri=True) as db:
-        states = dict(db.execute("SELECT id, state FROM commands"))
-        started = Counter(row[0] for row in db.execute("SELECT command FROM command_steps WHERE detail = 'started'"))
+    states: dict[str, str] = dict(rows_in(fleet, "SELECT id, state FROM commands"))
+    started = Counter(row[0] for row in rows_in(fleet, "SELECT command FROM command_steps WHERE detail = 'started'"))
     assert len(asked) == len(set(asked)) >= 4, "no commands flowed"
     unheard = states.keys() - set(asked)  # taken by the server, whose answer was lost as the test ended
     assert set(asked) <= states.keys() and len(unheard) <= _ASKERS

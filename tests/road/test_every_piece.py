@@ -38,12 +38,14 @@ def test_a_room_is_not_ready_without_any_one_of_its_pieces_and_says_which(
         gives_up_s = 4.0 if device.equipment.transport == "udp" else 2.0  # a datagram's silence is told by time alone
         room.equipment.run(device.equipment.unplug())
         taken_s = time.monotonic()
-        wait_for(lambda: said(fleet, device.id, "en"), POLL_S + gives_up_s + SEEN_WITHIN_S, device.id)  # noqa: B023
+        # Whoever is cut off in the middle of an answer has first said something that is none.
+        is_told = lambda device=device: "does not answer" in said(fleet, device.id, "en")  # noqa: E731
+        wait_for(is_told, POLL_S + gives_up_s + SEEN_WITHIN_S, device.id)  # type: ignore[arg-type]
         late[device.id] = time.monotonic() - taken_s
         assert fleet.site("38-1")["verdict"] == "not_ready"
         vi, en = ROLES[device.role]
         assert said(fleet, device.id, "vi").startswith(vi), device.id
-        assert "không trả lời" in said(fleet, device.id, "vi") and "does not answer" in said(fleet, device.id, "en")
+        assert "không trả lời" in said(fleet, device.id, "vi")
         assert said(fleet, device.id, "en").startswith(en), device.id
         room.equipment.run(device.equipment.plug_in())
         fleet.wait_until("38-1", verdict="ready", within_s=20)

@@ -1,6 +1,5 @@
 """Where the province wants it, what is dangerous waits for a second person's yes, and nothing is done before."""
 
-import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ import pytest
 
 from device_drivers.equipment import EquipmentLoop
 from tests.counterparts.able_room import AbleRoom
+from tests.counterparts.databases import change_in
 from tests.counterparts.room import RoomUnderTest
 from tests.counterparts.standing import StandingFleet, standing_fleet
 from tests.counterparts.waiting import wait_for
@@ -156,10 +156,8 @@ def test_of_many_who_agree_at_once_one_is_recorded_and_it_is_sent_as_one(centre:
 def test_after_its_time_it_is_expired_and_nobody_can_agree_any_more(centre: Centre) -> None:
     asked = centre.ask("an", SPOKEN, "camera-1", "reboot")["id"]
     past = round((datetime.now(UTC) - timedelta(minutes=1)).timestamp() * 1000)
-    with sqlite3.connect(centre.fleet.folder / "fleet.db", timeout=10) as database:
-        changed = database.execute("UPDATE commands SET expires_at = ? WHERE id = ?", (past, asked)).rowcount
-    database.close()
-    assert changed == 1
+    late = "UPDATE commands SET expires_at = :past WHERE id = :id"
+    assert change_in(centre.fleet.folder, late, past=past, id=asked) == 1
     assert centre.approve("binh", asked) == (409, NOT_WAITING)
     assert centre.fleet.wait_for_command(asked, {"expired"}, 10)["approval"] == ""
     assert centre.approve("binh", asked) == (409, NOT_WAITING) and centre.told(asked) == 0

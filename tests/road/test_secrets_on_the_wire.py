@@ -16,7 +16,7 @@ from demo.processes import Processes
 from edge_agent.agent import Agent
 from edge_agent.identity import FOLDER, SEALING, write_private
 from fleet_server.store.identities import EnrolmentRow, EnrolmentState, add_enrolment
-from tests.counterparts.databases import database_in
+from tests.counterparts.databases import database_in, everything_in
 from tests.counterparts.room import RoomUnderTest
 from tests.counterparts.spoken_centre import SpokenCentre
 from tests.counterparts.standing import StandingFleet
@@ -139,7 +139,7 @@ def test_a_password_reaches_its_device_and_can_be_read_nowhere_on_its_way(
         fleet.close()
     seen = {
         "wire": overheard.all(), "server log": fleet.says().encode(), "agent log": caplog.text.encode(),
-        "page": page.encode(), "audit": audit.encode(), "database": of_files(fleet.folder.glob("fleet.db*")),
+        "page": page.encode(), "audit": audit.encode(), "database": everything_in(fleet.folder),
         "files of the room": of_files(file for file in room.folder.rglob("*") if file.is_file()),
     }  # fmt: skip
     forms = [form for word in (WORD, ANOTHER) for form in (word.encode(), base64.b64encode(word.encode())[:-4])]

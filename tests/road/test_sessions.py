@@ -1,7 +1,6 @@
 """Sessions on the whole road: planned, checked by themselves, confirmed, decided on fresh evidence, watched."""
 
 import base64
-import sqlite3
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ import httpx
 import pytest
 from icalendar import Calendar
 
+from tests.counterparts.databases import change_in, everything_in, rows_in
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.room import RoomUnderTest
 from tests.counterparts.spoken_room import SpokenRoom
@@ -136,16 +136,10 @@ def test_a_stage_is_run_at_its_time_and_after_a_kill_neither_again_nor_never(
     )
     fleet.kill()
     starts_at = datetime.now(UTC) + timedelta(minutes=90)
-    rows = (
-        "UPDATE sessions SET starts_at = ?, ends_at = ? WHERE id = ?",
-        "UPDATE sessions SET planned_at = 0 WHERE id = ?",
-    )
-    with sqlite3.connect(fleet.folder / "fleet.db", timeout=10) as database:
-        before = database.execute("SELECT * FROM stages ORDER BY session, due_at").fetchall()
-        ends_at = starts_at + timedelta(hours=1)
-        database.execute(rows[0], (*(round(at.timestamp() * 1000) for at in (starts_at, ends_at)), soon["id"]))
-        database.execute(rows[1], (soon["id"],))
-    database.close()
+    before = rows_in(fleet.folder, "SELECT * FROM stages ORDER BY session, due_at")
+    begins, ends = (round(at.timestamp() * 1000) for at in (starts_at, starts_at + timedelta(hours=1)))
+    moved = "UPDATE sessions SET starts_at = :begins, ends_at = :ends, planned_at = 0 WHERE id = :id"
+    assert change_in(fleet.folder, moved, begins=begins, ends=ends, id=soon["id"]) == 1
     fleet.start()
     wait_for(
         lambda: len(of(fleet, soon["id"], "stages")["items"]) == 3, 20
@@ -153,9 +147,7 @@ def test_a_stage_is_run_at_its_time_and_after_a_kill_neither_again_nor_never(
     wait_for(lambda: of(fleet, soon["id"], "stages")["items"][0]["state"] == "done", 20, "a stage was skipped")
     found = of(fleet, soon["id"], "stages")["items"]
     assert [(each["state"], each["late"]) for each in found] == [("done", True), ("done", False), ("to_come", False)]
-    with sqlite3.connect(fleet.folder / "fleet.db", timeout=10) as database:
-        after = database.execute("SELECT * FROM stages ORDER BY session, due_at").fetchall()
-    database.close()
+    after = rows_in(fleet.folder, "SELECT * FROM stages ORDER BY session, due_at")
     assert all(row in after for row in before) and len(after) == len(before) + 1
     room.leave()
 
@@ -257,7 +249,7 @@ def test_a_link_opens_once_for_one_room_and_what_is_ticked_there_stands_at_the_g
         assert phone.get("/api/v1/sites").status_code == 401, "the link is for the room's page alone"
         (row,) = of(fleet, session, "invitations")["items"]
         assert row["opened_at"] is not None
-        assert code not in (fleet.folder / "fleet.db").read_bytes().decode("latin-1")
+        assert code.encode() not in everything_in(fleet.folder)
         assert invite("38-1").status_code == 201
         assert phone.visit("/room/part").status_code == 404, "a new link for the same name voids the old one"
     room.leave()

@@ -6,7 +6,6 @@ import pty
 import re
 import shlex
 import socket
-import sqlite3
 import ssl
 import stat
 import subprocess
@@ -35,6 +34,7 @@ from edge_agent.identity import FOLDER, IdentityKeeper
 from fleet_server.authority.certificates import issue, new_authority, new_key, pem_of
 from fleet_server.authority.files import SERVICE_LIVES
 from fleet_server.store.database import millis
+from tests.counterparts.databases import change_in
 from tests.counterparts.guarded import GuardedFleet, agent_cli
 from tests.counterparts.identity import PUBLIC
 from tests.counterparts.visitor import Visitor, identity_in, proof_in
@@ -161,11 +161,8 @@ def test_a_code_that_has_run_out_is_none(guarded: GuardedFleet, site: str, other
     (kept,) = (each for each in guarded.enrolments() if each["site"] == site)
     lives_s = (datetime.fromisoformat(kept["expires_at"]) - datetime.now(UTC)).total_seconds()
     assert 86_000 < lives_s <= 86_400
-    with sqlite3.connect(guarded.folder / "fleet.db", timeout=10) as database:
-        database.execute(
-            "UPDATE enrolments SET expires_at = ? WHERE id = ?", (millis(datetime.now(UTC)) - 1, kept["id"])
-        )
-    database.close()
+    late = "UPDATE enrolments SET expires_at = :past WHERE id = :id"
+    assert change_in(guarded.folder, late, past=millis(datetime.now(UTC)) - 1, id=kept["id"]) == 1
     assert bring(guarded, code).status_code == 404
     assert site not in {each["site"] for each in guarded.enrolments()}
     assert bring(guarded, other).status_code == 202
