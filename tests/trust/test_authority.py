@@ -13,7 +13,8 @@ from cryptography import x509
 
 from demo.processes import Processes
 from fleet_server.assembly import running
-from fleet_server.config import Settings
+from fleet_server.config import Settings, url_of
+from tests.counterparts.databases import url_in
 from tests.counterparts.guarded import GuardedFleet, rows_of
 from tests.counterparts.waiting import wait_for
 
@@ -117,7 +118,8 @@ def test_the_brokers_certificate_is_renewed_by_a_server_that_runs_for_a_year(
     """It lives 397 days; a server may run longer, and a room that finds an old one goes away."""
     clock = LateClock()
     fleet = GuardedFleet(processes, tmp_path / "server")  # its folder and its sites; it is not started
-    settings = Settings(fleet.folder, broker_port=fleet.inner_port, broker_tls=True)
+    url = url_of(url_in(fleet.folder), {})
+    settings = Settings(fleet.folder, broker_port=fleet.inner_port, broker_tls=True, database_url=url)
 
     async def a_year() -> timedelta:
         async with running(settings, clock) as server:
