@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from fleet_server.domain.readiness import Verdict
-from fleet_server.domain.waves import Facts, State, Step, Turn, Unit, WaveRoom, accepted, planned, turn_of
+from fleet_server.domain.waves import Facts, State, Step, Turn, Unit, WaveRoom, accepted, is_open, planned, turn_of
 from fleet_server.errors import Conflict, Invalid, NotFound
 from fleet_server.failing import Failing
 from fleet_server.live.stream import Stream
@@ -179,7 +179,7 @@ class CampaignDesk(ABC):
         return _RANKS.get(entry.verdict, 0)
 
     def _is_offered(self, room: WaveRoom, now: datetime) -> bool:
-        return room.step in (Step.OFFERED, Step.AWAY) and not self._is_busy(room.site, now)
+        return is_open(room) and not self._is_busy(room.site, now)
 
     def _put(self, current: Campaign | None) -> None:
         """It is so now; each room's ticket follows from it."""

@@ -25,7 +25,7 @@ from fleet_server.domain.firmware_campaigns import (
 )
 from fleet_server.domain.provisioning import Fit
 from fleet_server.domain.readiness import Verdict
-from fleet_server.domain.waves import Facts, State, Unit
+from fleet_server.domain.waves import Facts, State, Unit, is_open
 from fleet_server.domain.windows import ALWAYS, window_in
 from fleet_server.errors import FleetError, Invalid
 from fleet_server.live.stream import Stream
@@ -155,7 +155,7 @@ class FirmwareCampaigns(CampaignDesk):
 
 
 def _known_of(db: Connection, current: Campaign) -> _Known:
-    offered = {room.site for room in current.rooms if room.since is not None}
+    offered = {room.site for room in current.rooms if is_open(room)}
     here: set[str] = set()
     refused: dict[str, str] = {}
     for each in campaigns.heard_since(db, offered, (_HERE, _REFUSED), current.made_at):

@@ -7,7 +7,7 @@ from typing import ClassVar
 from fleet_server.campaigns.desk import CampaignDesk, Parcel
 from fleet_server.campaigns.shelf import Shelf
 from fleet_server.domain.readiness import Verdict
-from fleet_server.domain.waves import Facts, Unit
+from fleet_server.domain.waves import Facts, Unit, is_open
 from fleet_server.live.stream import Stream
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.state.fleet import Fleet, SiteEntry
@@ -55,7 +55,7 @@ class ReleaseCampaigns(CampaignDesk):
         return self.shelf.find(subject)
 
     async def _facts_of(self, current: Campaign, entries: Mapping[str, SiteEntry], now: datetime) -> dict[Unit, Facts]:
-        offered = {room.site: room.since for room in current.rooms if room.since is not None}
+        offered = {room.site: room.since for room in current.rooms if room.since is not None and is_open(room)}
         events = (_TAKEN, _WENT_BACK)
         heard = await self._database.read(lambda db: campaigns.heard_since(db, offered, events, current.made_at))
         last = {

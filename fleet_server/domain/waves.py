@@ -123,13 +123,18 @@ def turn_of(rooms: Iterable[WaveRoom], facts: Mapping[Unit, Facts], now: datetim
     return Turn(tuple(changed.values()), State.RUNNING)
 
 
+def is_open(room: WaveRoom) -> bool:
+    """Whether it was offered the change and has yet to say what became of it."""
+    return room.step in (Step.OFFERED, Step.AWAY)
+
+
 def accepted(rooms: Iterable[WaveRoom]) -> list[WaveRoom]:
     """The same rooms when a person has looked and says to go on: what has become of them so far stops nothing more."""
     return [replace(room, before=0) if room.step is Step.TAKEN else room for room in rooms]
 
 
 def _after(room: WaveRoom, known: Facts | None, now: datetime) -> WaveRoom:
-    if known is None or room.step not in (Step.OFFERED, Step.AWAY):
+    if known is None or not is_open(room):
         return room
     if known.went_back:
         return replace(room, step=Step.BACK, since=now, detail=known.went_back[:200])
