@@ -5,11 +5,13 @@ What they are made of is made once in a test run; nothing of the host is changed
 
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
 from tests.counterparts.booted import mirror
 from tests.counterparts.nspawned import NspawnedDebian
+from tests.counterparts.waiting import wait_for
 
 _PACKAGES = (
     "systemd,systemd-sysv,dbus,udev,python3,python3-apt,openssl,iproute2,openssh-server,mosquitto,postgresql,"
@@ -71,8 +73,16 @@ class Machine(NspawnedDebian):
         _run("chroot", str(self.root), "systemctl", "enable", "systemd-networkd")
 
     def boot(self) -> None:
-        """Until SSH answers."""
+        """Until SSH answers us: who had its address before may stand in our neighbours' table for a while."""
         self.boot_until("systemctl is-active ssh", ("active",), 120)
+        wait_for(self._is_reached, 120, f"{self.name} is not reached")
+
+    def _is_reached(self) -> bool:
+        try:
+            socket.create_connection((self.address, 22), 2).close()
+        except OSError:
+            return False
+        return True
 
 
 def _run(*command: str) -> None:
