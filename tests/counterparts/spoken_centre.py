@@ -73,7 +73,7 @@ class SpokenCentre:
         assert report is not None
         self.say(Told.COMMAND, told(msgspec.structs.replace(command, boot_id=report.boot_id)))
 
-    def ends(self, command: str, within_s: float = 20.0) -> StepEntry:
+    def ends(self, command: str, within_s: float = 40.0) -> StepEntry:
         """The last step of a command, once it is a final one."""
 
         def last() -> StepEntry | None:

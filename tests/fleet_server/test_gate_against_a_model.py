@@ -28,7 +28,7 @@ AGENTS = ("hub", "a", "b")
 HISTORIES = int(os.environ.get("DIEMCAU_HISTORIES", "100"))
 """`DIEMCAU_HISTORIES=5000` is what the gate was released with."""
 SEEN: Counter[str] = Counter()
-RACES = int(os.environ.get("DIEMCAU_RACES", "300"))
+RACES = int(os.environ.get("DIEMCAU_RACES", "200"))
 FRESH_S, MISSED_S, EVIDENCE_S = 10.0, 45.0, 60.0
 BREAKS = {"picture_shows": {"frame": False}, "mixer_open": {"main_muted": True}, "disk_well": {"writable": False}}
 """Check -> what a room says when it fails."""
