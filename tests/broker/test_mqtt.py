@@ -71,8 +71,9 @@ def test_a_message_arrives_with_what_is_left_of_its_expiry(ends: Ends) -> None:
 
 
 def test_a_retained_message_says_that_it_is_one(ends: Ends) -> None:
-    speaker = ends.new("speaker", "nothing/s")
+    speaker = ends.new("speaker", "a/kept")
     assert speaker.session.publish("a/kept", b"kept", retain=True, expiry_s=600)
+    wait_for(lambda: speaker.heard, 10, "the broker does not have it")
     witness = ends.new("witness", "a/#")
     wait_for(lambda: witness.heard, 5)
     assert witness.heard[0].retained and (witness.heard[0].expiry_left_s or 0) <= 600
