@@ -21,6 +21,8 @@ from wire.times import Clock
 
 _LONGEST_DELAY_S = 120.0
 _UPLOAD_WITHIN_S = 600.0
+_GOES_AWAY_WITHIN_S = 30.0
+"""A camera that was cut off and restarts has gone by then."""
 _LOOK_S = 1.0
 _REFUSED, _NOT_ALLOWED = 415, (401, 403)
 
@@ -40,7 +42,8 @@ class Upgrade:
         is_whole = self._send(str(begun.UploadUri), image)
         if is_whole:
             self._progress("image_taken", took_s=round(self._clock.monotonic() - began_s, 1))
-        return {"firmware": self._see_it_back(version, is_whole, until_s), **self._took(began_s)}
+        found = self._see_it_back(version, is_whole, until_s)
+        return {"firmware": found, "took_s": round(self._clock.monotonic() - began_s, 1)}
 
     def _send(self, address: str, image: Path) -> bool:
         """Whether the camera said that it has all of it; one that restarts at the last byte says nothing."""
@@ -71,13 +74,10 @@ class Upgrade:
                     return found
                 if gone_s is not None:
                     raise ActFailed("old_firmware" if is_whole else "upload_broke", found=found[:60])
-                if not is_whole and self._clock.monotonic() - asked_s > _UPLOAD_WITHIN_S / 20:
+                if not is_whole and self._clock.monotonic() - asked_s > _GOES_AWAY_WITHIN_S:
                     raise ActFailed("upload_broke", found=found[:60])
             Event().wait(_LOOK_S)
         raise ActFailed("did_not_go_away" if gone_s is None else "did_not_come_back")
-
-    def _took(self, began_s: float) -> Params:
-        return {"took_s": round(self._clock.monotonic() - began_s, 1)}
 
 
 def names(firmware: str, version: str) -> bool:

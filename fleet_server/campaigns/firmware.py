@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from fleet_server.campaigns.desk import CampaignDesk, Parcel
-from fleet_server.campaigns.images import Images
+from fleet_server.campaigns.desk import CampaignDesk, Parcel, goes_on
+from fleet_server.campaigns.images import Image, Images
 from fleet_server.commands.desk import CommandDesk, Wish
 from fleet_server.domain.commands import FINAL
 from fleet_server.domain.firmware_campaigns import (
@@ -25,7 +25,7 @@ from fleet_server.domain.firmware_campaigns import (
 )
 from fleet_server.domain.provisioning import Fit
 from fleet_server.domain.readiness import Verdict
-from fleet_server.domain.waves import Facts, State, Unit, is_open
+from fleet_server.domain.waves import Facts, Unit, is_open
 from fleet_server.domain.windows import ALWAYS, window_in
 from fleet_server.errors import FleetError, Invalid
 from fleet_server.live.stream import Stream
@@ -72,18 +72,16 @@ class FirmwareCampaigns(CampaignDesk):
 
         `hours`: in which part of the day, by the clock here. Raises NotFound, Conflict, Invalid.
         """
-        found, fits = self.images.find(image), {site: entry.fits for site, entry in self._fleet.entries.items()}
+        found, fits = self.images.find(image), self._fits()
         if window_in(hours) is None:
             raise Invalid("firmware.wrong_hours", hours=hours[:20])
         if is_refused(found.described, fits):
             raise Invalid("firmware.refused_by_profile", version=found.described.version)
         return await self._begin(found.parcel, targets(found.described, fits), rate_kbit_s, by, canary, hours)
 
-    def targets(self, image: str) -> list[Unit]:
-        """The devices that an image would go to now. Raises NotFound."""
-        return targets(
-            self.images.find(image).described, {site: entry.fits for site, entry in self._fleet.entries.items()}
-        )
+    def targets(self, image: Image) -> list[Unit]:
+        """The devices that an image would go to now."""
+        return targets(image.described, self._fits())
 
     def wanted(self, site: str) -> tuple[WantedFile, ...]:
         """What this room is to fetch and keep; nothing while it is not its turn."""
@@ -98,8 +96,11 @@ class FirmwareCampaigns(CampaignDesk):
         await super().look()
         async with self._taking:
             current = self.current
-            if current is not None and self._described is not None and current.state in (State.RUNNING, State.DONE):
+            if current is not None and self._described is not None and goes_on(current):
                 await self._ask(current, self._described)
+
+    def _fits(self) -> dict[str, tuple[Fit, ...]]:
+        return {site: entry.fits for site, entry in self._fleet.entries.items()}
 
     def _find(self, subject: str) -> Parcel:
         found = self.images.find(subject)

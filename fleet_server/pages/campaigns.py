@@ -9,8 +9,6 @@ from fleet_server.domain.waves import State, Step
 from fleet_server.state.fleet import SiteEntry
 from fleet_server.texts import Lang, has, translate
 
-ACTS = {"pause": State.PAUSED, "go_on": State.RUNNING, "stop": State.STOPPED}
-
 
 def values_of(desk: CampaignDesk, entries: Mapping[str, SiteEntry], words: str, lang: Lang) -> dict[str, Any]:
     """For the template `components/campaign.html`; `words`: where the texts of this kind of campaign are."""

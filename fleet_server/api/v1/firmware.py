@@ -54,7 +54,7 @@ async def firmware(server: TheServer, person: ThePerson) -> FirmwareOut:
     """What devices can be offered, and how far they are."""
     seen, items = set(server.fleet.entries), []
     for each in server.firmware.images.all():
-        units = server.firmware.targets(each.parcel.subject)
+        units = server.firmware.targets(each)
         items.append(
             ImageOut(
                 image=each.parcel.subject, family=each.described.family, version=each.described.version,

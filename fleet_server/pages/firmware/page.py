@@ -6,11 +6,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from fleet_server.api.access import ThePerson, needs
+from fleet_server.api.campaigns import ACTS
 from fleet_server.api.context import TheServer
 from fleet_server.api.language import Language
 from fleet_server.domain.access import Act
 from fleet_server.errors import FleetError, Invalid
-from fleet_server.pages.campaigns import ACTS, values_of
+from fleet_server.pages.campaigns import values_of
 from fleet_server.pages.form import Form, form_of, one
 from fleet_server.pages.render import render
 from fleet_server.server import Server
@@ -64,7 +65,7 @@ async def _begin(server: Server, form: Form, by: str) -> None:
 def _values(server: Server, lang: Lang) -> dict[str, Any]:
     seen = server.fleet.entries
     images = [
-        (image, [unit for unit in server.firmware.targets(image.parcel.subject) if unit[0] in seen])
+        (image, [unit for unit in server.firmware.targets(image) if unit[0] in seen])
         for image in server.firmware.images.all()
     ]
     values = values_of(server.firmware, seen, "firmware", lang)
