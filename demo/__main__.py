@@ -205,18 +205,9 @@ def _person(server: Sequence[str], folder: Path) -> tuple[str, str]:
     """Somebody who may do everything here: a password for a browser, a token for us."""
     password, secret, token = secrets.token_urlsafe(12), folder / "password", folder / "token"
     write_secret(secret, password.encode())
-    add = [
-        "users",
-        "add",
-        "demo",
-        "--role",
-        "administrator",
-        "--password-file",
-        str(secret),
-        "--token-file",
-        str(token),
-    ]
-    subprocess.run([*server, *add], check=True, stdout=subprocess.DEVNULL)
+    for act, option, file in (("add", "--password-file", secret), ("token", "--token-file", token)):
+        command = [*server, "users", act, "demo", "--role", "administrator", option, str(file)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return password, token.read_text()
 
 

@@ -43,10 +43,15 @@ def link_of(public_url: str | None, key: str) -> str:
 
 
 def first_link(db: Connection, public_url: str | None, now: datetime) -> str | None:
-    """A link to make the first administrator with, while there is nobody; None once there is."""
-    if any(user.password or user.subject for user in people.all_users(db)):
+    """A link to make the first administrator with, while nobody can sign in; None once somebody can.
+
+    An account that has a token and no password is a program's: no person is to share it.
+    """
+    known = people.all_users(db)
+    if any(user.password or user.subject for user in known):
         return None
-    user = next(iter(people.all_users(db)), None)
+    programs = {key.user for key in people.live_keys(db, now) if key.kind is KeyKind.TOKEN}
+    user = next((user for user in known if user.role is Role.ADMINISTRATOR and user.id not in programs), None)
     if user is None:
         user = new_user("admin", "", Role.ADMINISTRATOR, frozenset(), now)
         people.add_user(db, user)

@@ -133,6 +133,11 @@ def drop_keys(db: Connection, user: str, kinds: tuple[KeyKind, ...], but: str = 
     db.execute(delete(keys).where(gone))
 
 
+def drop_labelled(db: Connection, user: str, kind: KeyKind, label: str) -> None:
+    """End a user's keys of this kind and label."""
+    db.execute(delete(keys).where((keys.c.user == user) & (keys.c.kind == str(kind)) & (keys.c.label == label)))
+
+
 def drop_key(db: Connection, id: str, user: str) -> bool:
     """End one key of a user; whether there was one."""
     return db.execute(delete(keys).where((keys.c.id == id) & (keys.c.user == user))).rowcount == 1

@@ -56,11 +56,13 @@ class FleetUnderTest:
         secrets.mkdir(exist_ok=True)
         (secrets / "password").write_text(PASSWORD)
         token = secrets / f"{login}.token"
-        given = argparse.Namespace(
-            act="add", lang="en", login=login, name=login, role=role, sites=",".join(sites),
-            password_file=secrets / "password", token_file=token,
-        )  # fmt: skip
-        users(Settings(self.folder, database_url=url_of(self.database, {})), given)
+        settings = Settings(self.folder, database_url=url_of(self.database, {}))
+        for act in ("add", "token"):
+            given = argparse.Namespace(
+                act=act, lang="en", login=login, name=login, role=role, sites=",".join(sites),
+                password_file=secrets / "password", token_file=token,
+            )  # fmt: skip
+            users(settings, given)
         return token.read_text()
 
     def client_of(self, token: str) -> httpx.Client:

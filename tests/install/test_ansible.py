@@ -27,5 +27,5 @@ def test_lint_finds_nothing_by_its_strictest_profile() -> None:
 
 @pytest.mark.parametrize("book", [book.name for book in BOOKS])
 def test_a_playbook_can_be_read_with_the_inventory_that_we_give(book: str) -> None:
-    ran = run(str(BIN / "ansible-playbook"), "--syntax-check", "-i", "inventory/hosts.example", book)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    ran = run(str(BIN / "ansible-playbook"), "--syntax-check", "-i", "inventory/hosts.example.yml", book)
+    assert ran.returncode == 0 and "Unable to parse" not in ran.stderr, ran.stdout + ran.stderr

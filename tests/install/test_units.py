@@ -126,8 +126,8 @@ def test_server_signer_broker_and_agent_work_behind_their_walls(debian: BootedDe
     as_server(debian, "cat > /var/lib/diemcau-server/sites.csv", given=SITES)
     as_server(debian, "/opt/diemcau/current/bin/diemcau-server sites import /var/lib/diemcau-server/sites.csv")
     as_server(debian, "/opt/diemcau/current/bin/diemcau-server broker config --listen 127.0.0.1")
-    add = "/opt/diemcau/current/bin/diemcau-server users add tests --role administrator"
-    as_server(debian, f"{add} --token-file /var/lib/diemcau-server/token")
+    account = "/opt/diemcau/current/bin/diemcau-server users token tests --role administrator"
+    as_server(debian, f"{account} --token-file /var/lib/diemcau-server/token")
     debian.run("mv /var/lib/diemcau-server/token /root/token")
     debian.run("systemctl daemon-reload; systemctl restart mosquitto diemcau-broker-reload.path")
     for unit in ("diemcau-signer", "diemcau-server", "diemcau-agent"):
