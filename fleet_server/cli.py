@@ -7,6 +7,7 @@ import csv
 import json
 import logging
 import os
+import pwd
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -142,6 +143,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FleetError as error:
         print(f"diemcau-server: {translate(given.lang, f'errors.{error.key}', **error.params)}", file=sys.stderr)
         return 1 if isinstance(error, BadFile) else 2
+    except PermissionError as error:
+        account = pwd.getpwuid(os.geteuid()).pw_name
+        said = translate(given.lang, "errors.file.not_allowed", file=error.filename, account=account)
+        print(f"diemcau-server: {said}", file=sys.stderr)
+        return 2
     except (OSError, ProfileError) as error:
         print(f"diemcau-server: {error}", file=sys.stderr)
         return 2

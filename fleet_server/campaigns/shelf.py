@@ -68,6 +68,8 @@ class Shelf:
                 raise ValueError("its list does not fit")
         except InvalidSignature as error:
             raise BadFile("releases.not_signed", file=str(file), owner=str(self._key)) from error
+        except PermissionError:
+            raise
         except (OSError, tarfile.TarError, KeyError, ValueError, TypeError) as error:
             raise BadFile(
                 "releases.damaged", file=str(file), detail=f"{type(error).__name__}: {error}"[:200]

@@ -143,6 +143,8 @@ def _checked(file: Path) -> list[str]:
                     found = _digest(source)
                 if found != wanted:
                     raise ValueError(f"{part}: is not as it was written")
+    except PermissionError:
+        raise
     except Exception as error:
         raise BadFile("backup.damaged", file=str(file), detail=f"{type(error).__name__}: {error}"[:200]) from error
     return sorted(parts)

@@ -82,6 +82,19 @@ def test_every_page_is_whole_in_both_languages_at_every_size(
         watched.context.close()
 
 
+def test_the_code_of_a_link_is_taken_from_behind_its_hash_and_a_second_link_counts_too(
+    fleet: FleetUnderTest, browser: Browser
+) -> None:
+    watched = Watched(browser, "phone")
+    for path in ("/set-up", "/room", "/told", "/stop"):
+        for code in ("first-code", "second-code"):
+            watched.page.goto(f"{fleet.address}{path}#{code}")
+            expect(watched.page.locator("[data-from-link]")).to_have_value(code)
+            assert "#" not in watched.page.url, "what was taken stands in the address no more"
+    assert watched.complaints == []
+    watched.context.close()
+
+
 def test_the_map_and_its_list_follow_when_a_room_gets_worse(
     fleet: FleetUnderTest, room: RoomUnderTest, browser: Browser
 ) -> None:

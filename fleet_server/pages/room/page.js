@@ -1,13 +1,7 @@
-// The code stands behind the # of the link, where no log and no preview sees it. The room's part follows its own stream.
+// The room's part follows its own stream; when that is silent, the page says that it is blind.
 
 const SILENT_MS = 30000;
 const LEAST_MS = 400;
-const code = document.getElementById("code");
-if (code && location.hash.length > 1) {
-  code.value = location.hash.slice(1);
-  history.replaceState(null, "", location.pathname);
-}
-
 const room = document.getElementById("room");
 const blind = document.querySelector("[data-blind]");
 let heardAt = Date.now();
@@ -35,15 +29,13 @@ function heard(changed) {
   if (changed && waiting === null) waiting = setTimeout(refresh, LEAST_MS);
 }
 
-if (room) {
-  const stream = new EventSource("/room/events");
-  stream.addEventListener("room", () => heard(true));
-  stream.addEventListener("alive", () => heard(false));
-  stream.onopen = () => heard(true);
-  setInterval(() => { blind.hidden = Date.now() - heardAt <= SILENT_MS; }, 1000);
-  document.addEventListener("submit", (event) => {
-    if (navigator.onLine) return;
-    event.preventDefault();
-    blind.hidden = false;
-  });
-}
+const stream = new EventSource("/room/events");
+stream.addEventListener("room", () => heard(true));
+stream.addEventListener("alive", () => heard(false));
+stream.onopen = () => heard(true);
+setInterval(() => { blind.hidden = Date.now() - heardAt <= SILENT_MS; }, 1000);
+document.addEventListener("submit", (event) => {
+  if (navigator.onLine) return;
+  event.preventDefault();
+  blind.hidden = false;
+});
