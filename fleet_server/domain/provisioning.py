@@ -30,6 +30,11 @@ class Accepted(Struct, frozen=True):
     by: str = ""
     """Empty: taken as it was first seen."""
 
+    @property
+    def is_nameless(self) -> bool:
+        """It said its firmware alone: whoever names itself later is not another."""
+        return not (self.make or self.model or self.serial)
+
 
 class Kept(Struct, frozen=True, omit_defaults=True):
     """What the server remembers of a room, beside its newest report."""
@@ -159,7 +164,7 @@ def provisioning_of(
         empty = tuple(SlotState(slot.name, slot.roles, slot.count, ()) for slot in blueprint.slots)
         return Provisioning(empty), kept
     accepted = {**_first_seen(about, now), **kept.accepted}
-    accepted |= _with_serials(about, accepted)
+    accepted |= _said_later(about, accepted)
     readings = _readings_of(about, report)
     states = []
     for fit in fits:
@@ -206,7 +211,7 @@ def is_known(device: DeviceAbout) -> bool:
 
 def is_another(was: Accepted, device: DeviceAbout) -> bool:
     """Whether another device answers than the one that was accepted; one that says nothing yet is not another."""
-    if not is_known(device):
+    if not is_known(device) or was.is_nameless:
         return False
     if was.serial and device.serial:
         return was.serial != device.serial
@@ -222,12 +227,16 @@ def _first_seen(about: About, now: float) -> dict[str, Accepted]:
     return {device.id: accepted_now(device, now, "") for device in about.devices if is_known(device)}
 
 
-def _with_serials(about: About, accepted: Mapping[str, Accepted]) -> dict[str, Accepted]:
-    """Who tells its serial only later is known by it from then on; else nobody would notice the next swap."""
+def _said_later(about: About, accepted: Mapping[str, Accepted]) -> dict[str, Accepted]:
+    """Who tells its name or serial only later is known by it from then on; else nobody would notice the next swap."""
     found = {}
     for device in about.devices:
         was = accepted.get(device.id)
-        if was is not None and device.serial and not was.serial and not is_another(was, device):
+        if was is None or is_another(was, device):
+            continue
+        if was.is_nameless:
+            found[device.id] = replace(was, make=device.make, model=device.model, serial=device.serial)
+        elif device.serial and not was.serial:
             found[device.id] = replace(was, serial=device.serial)
     return found
 

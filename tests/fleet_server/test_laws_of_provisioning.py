@@ -299,6 +299,13 @@ def test_one_that_tells_its_serial_only_later_is_known_by_it_from_then_on() -> N
     assert room(replace(CAM, serial=""), kept=kept)[0].is_provisioned, "one that keeps its serial to itself"
 
 
+def test_one_that_told_its_firmware_alone_is_no_other_once_it_says_who_it_is() -> None:
+    _, kept = room(replace(CAM, make="", model="", serial=""))
+    found, kept = room(kept=kept, now=T + 1)
+    assert found.is_provisioned and kept.accepted["camera-1"].model == CAM.model
+    assert not room(replace(CAM, serial="A2"), kept=kept)[0].is_provisioned
+
+
 WORDS = st.sampled_from(["", "x", "y"])
 DEVICES = st.builds(DeviceAbout, st.just("d"), st.just("camera"), st.just("camera_onvif"), WORDS, WORDS, WORDS, WORDS)
 
@@ -307,7 +314,7 @@ DEVICES = st.builds(DeviceAbout, st.just("d"), st.just("camera"), st.just("camer
 def test_another_is_told_by_its_serial_or_else_by_make_and_model(one: DeviceAbout, two: DeviceAbout) -> None:
     was = accepted_now(one, T, "")
     assert not is_another(was, one), "nobody is another than himself"
-    if not is_known(two):
+    if not is_known(two) or not (one.make or one.model or one.serial):
         assert not is_another(was, two)
     elif one.serial and two.serial:
         assert is_another(was, two) == (one.serial != two.serial)
