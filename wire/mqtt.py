@@ -107,8 +107,8 @@ class MqttSession:
         self._heard = 0
         self._stored: deque[Received] = deque()
         self._acknowledging = threading.Lock()
-        self._served_s = self._answered_s = self._asked_s = float("-inf")
-        """On the monotonic clock: we went on, the broker answered, we asked it."""
+        self._served_s, self._answered_s, self._asked_s = time.monotonic(), float("-inf"), float("-inf")
+        """On the monotonic clock: we went on (and have just begun), the broker answered, we asked it."""
         self.faults = 0
         """Errors caught at a callback's edge: each would have ended paho's thread."""
 

@@ -42,6 +42,12 @@ class End:
         assert not self.thread.is_alive()
 
 
+def test_whoever_has_just_begun_is_at_work_until_the_time_is_over() -> None:
+    session = MqttSession(lambda: None, "a/#", lambda _: None, lambda _: None)
+    assert session.is_at_work(within_s=60)
+    assert not session.is_at_work(within_s=0)
+
+
 @pytest.fixture
 def ends(any_broker_port: int) -> Iterator["Ends"]:
     made = Ends(any_broker_port)
