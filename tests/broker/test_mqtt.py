@@ -43,7 +43,7 @@ class End:
 
 
 def test_whoever_has_just_begun_is_at_work_until_the_time_is_over() -> None:
-    session = MqttSession(lambda: None, "a/#", lambda _: None, lambda _: None)
+    session = MqttSession(lambda: Broker("127.0.0.1", 1, "new"), "a/#", lambda _: None, lambda _: None)
     assert session.is_at_work(within_s=60)
     assert not session.is_at_work(within_s=0)
 
