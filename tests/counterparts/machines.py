@@ -22,14 +22,16 @@ _PACKAGES = (
 class Network:
     """A bridge, and the machines on it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more_packages: str = "") -> None:
+        """`more_packages`: of Debian, on every machine, with commas between."""
         self.folder, self.base = folder, folder / "base"
         self.key = folder / "id"
         self.machines: list[Machine] = []
         part = os.getpid() % 250
         self.bridge, self.prefix = f"dcbr{os.getpid() % 100_000}", f"10.213.{part}"
         if not self.base.exists():
-            _run("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", "bookworm", str(self.base), mirror())
+            packages = ",".join(filter(None, (_PACKAGES, more_packages)))
+            _run("debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", str(self.base), mirror())
         _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key))
         self._prepare()
         _run("ip", "link", "add", self.bridge, "type", "bridge")

@@ -16,7 +16,8 @@ class NspawnedDebian:
         """`options`: of systemd-nspawn, such as its network."""
         self.root, self.name, self._options = root, name, options
         self._child: subprocess.Popen[bytes] | None = None
-        self._leader = 0
+        self.leader = 0
+        """The process of its init, whose namespaces are the machine's."""
 
     def boot_until(self, command: str, answers: tuple[str, ...], within_s: float) -> None:
         """Until a command inside says one of these."""
@@ -30,7 +31,7 @@ class NspawnedDebian:
         )  # fmt: skip
         children = Path(f"/proc/{self._child.pid}/task/{self._child.pid}/children")
         wait_for(lambda: children.read_text().split(), 30, "nspawn has no child")
-        self._leader = int(children.read_text().split()[0])
+        self.leader = int(children.read_text().split()[0])
         wait_for(lambda: self.run(command, check=False).stdout.strip() in answers, within_s, self.name)
 
     def run(
@@ -38,7 +39,7 @@ class NspawnedDebian:
     ) -> "subprocess.CompletedProcess[str]":
         """A shell command inside, as root."""
         ran = subprocess.run(
-            ["nsenter", "-t", str(self._leader), "-a", "/bin/sh", "-c", line], capture_output=True, text=True,
+            ["nsenter", "-t", str(self.leader), "-a", "/bin/sh", "-c", line], capture_output=True, text=True,
             timeout=within_s, input=given, check=False,
         )  # fmt: skip
         assert not check or ran.returncode == 0, f"{self.name}: {line}: {ran.stdout[-1_500:]} {ran.stderr[-1_500:]}"
@@ -47,7 +48,7 @@ class NspawnedDebian:
     def cut_power(self) -> None:
         """Every process of it is gone at once; what was not on the disk is lost with them."""
         assert self._child is not None
-        os.kill(self._leader, signal.SIGKILL)
+        os.kill(self.leader, signal.SIGKILL)
         self._child.wait(30)
 
     def close(self) -> None:

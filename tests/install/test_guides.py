@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.counterparts.booted import ROOT
+from tests.counterparts.guides import commands_in
 
 GUIDES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
 PROGRAMS = {
@@ -19,12 +20,7 @@ PROGRAMS = {
 
 
 def blocks(guide: Path) -> list[str]:
-    """Lines of the shell blocks, without comments, continued lines joined."""
-    found: list[str] = []
-    for block in re.findall(r"```(?:sh)?\n(.*?)```", guide.read_text(encoding="utf-8"), re.S):
-        lines = re.sub(r"\\\n", " ", block).splitlines()
-        found += [re.sub(r"\s+#.*$", "", line).strip() for line in lines if line.strip() and not line.startswith("#")]
-    return found
+    return commands_in(guide.read_text(encoding="utf-8"))
 
 
 def commands() -> list[tuple[str, str, str]]:
