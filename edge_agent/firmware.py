@@ -14,7 +14,7 @@ from threading import Event
 
 from edge_agent.download import FIRST_PAUSE_S, Download, SaidOnce, put, text_of
 from edge_agent.log import RoomLog
-from wire.errors import WireError
+from wire.errors import WireError, WrongSignature
 from wire.messages import WantedFile
 from wire.times import Clock
 
@@ -24,6 +24,12 @@ KEY = Path(os.environ.get("DIEMCAU_RELEASE_KEY", "/etc/diemcau/release.pub"))
 _LOOK_EVERY_S = 5.0
 _SPACE = 3
 """So many times its size must be free: what comes, the image in it, and something to live on."""
+_WHY: dict[type[Exception], str] = {
+    WrongSignature: "wrong_signature",
+    FileNotFoundError: "no_key",
+    WireError: "unreadable",
+}
+"""Why an image is refused: the centre has a text for each."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -88,7 +94,8 @@ class FirmwareFetcher:
             described = unpack(part, self._key, new)
         except (WireError, FileNotFoundError) as error:
             new.unlink(missing_ok=True)
-            self._said.event("firmware_refused", _mark_of(wanted), why=str(error)[:200], file=wanted.sha256)
+            why = next(why for kind, why in _WHY.items() if isinstance(error, kind))
+            self._said.event("firmware_refused", _mark_of(wanted), why=why, file=wanted.sha256)
             put(self._folder / f"{wanted.sha256}.refused", _mark_of(wanted))
             log.warning("firmware_refused error=%s", error)
             return
@@ -104,7 +111,7 @@ class FirmwareFetcher:
         self._said.event("firmware_fetched", _mark_of(wanted), **params)
 
     def _say_no_space(self, wanted: WantedFile) -> None:
-        self._said.event("firmware_refused", _mark_of(wanted), why="no space left on the disk", file=wanted.sha256)
+        self._said.event("firmware_refused", _mark_of(wanted), why="no_space", file=wanted.sha256)
 
     def _throw_away(self, wanted: tuple[WantedFile, ...]) -> None:
         """What nobody wants here any more."""

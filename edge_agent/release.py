@@ -89,4 +89,6 @@ class ReleaseFetcher:
         if phase == "done" and tried == version("diemcau"):
             self._said.event("release_taken", mark, version=tried)
         elif phase in ("back", "refused", "stuck"):
-            self._said.event("release_back", mark, version=tried, why=str(found.get("why", ""))[:200])
+            # The installer's own words are of use where it refused; the centre has a text for the rest.
+            why = {"back": "not_reported", "stuck": "not_reported"}.get(str(phase), str(found.get("why", ""))[:200])
+            self._said.event("release_back", mark, version=tried, why=why)

@@ -47,6 +47,11 @@ def translate(lang: Lang, key: str, **params: Any) -> str:
         return entry[lang]
 
 
+def why_text(lang: Lang, why: str) -> str:
+    """Why a room did not do it: the sentence of a known reason, the room's own words for any other."""
+    return translate(lang, f"why.{why}") if has(f"why.{why}") else why
+
+
 def has(key: str) -> bool:
     """Whether there is such a text."""
     return key in texts()

@@ -12,7 +12,7 @@ from fleet_server.domain.provisioning import DeviceState, Fit
 from fleet_server.domain.readiness import CheckResult, Verdict
 from fleet_server.state.fleet import SiteEntry
 from fleet_server.store.logs import LogRow
-from fleet_server.texts import Lang, check_message, has, quantity, span, translate
+from fleet_server.texts import Lang, check_message, has, quantity, span, translate, why_text
 from wire.description import ActionSpec, ReadingSpec, Text
 from wire.fields import Value
 from wire.messages import DeviceAbout, DeviceReport
@@ -162,6 +162,7 @@ def event_text(lang: Lang, row: LogRow, entry: SiteEntry) -> str:
     """One entry of the room's log as a sentence."""
     device = device_name(lang, entry, row.device) if row.device else ""
     shown = {name: quantity(lang, value, "") for name, value in row.params.items() if name != "key"}
+    shown["why"] = why_text(lang, str(row.params.get("why", "")))
     key = str(row.params.get("key", ""))
     label = label_of(lang, _spec_of(entry, row.device or "", key).label, key)
     return translate(lang, f"event.{row.event}", **{**shown, "device": device, "label": label})

@@ -7,7 +7,7 @@ from typing import Any
 from fleet_server.campaigns.desk import CampaignDesk, goes_on
 from fleet_server.domain.waves import State, Step
 from fleet_server.state.fleet import SiteEntry
-from fleet_server.texts import Lang, has, translate
+from fleet_server.texts import Lang, has, translate, why_text
 
 
 def values_of(desk: CampaignDesk, entries: Mapping[str, SiteEntry], words: str, lang: Lang) -> dict[str, Any]:
@@ -26,4 +26,4 @@ def values_of(desk: CampaignDesk, entries: Mapping[str, SiteEntry], words: str, 
 def _detail(words: str, detail: str, lang: Lang) -> str:
     """Why it failed: by a key of ours where it is one, as the room said it where it is not."""
     key = f"{words}.failed.{detail}"
-    return translate(lang, key) if has(key) else detail
+    return translate(lang, key) if has(key) else why_text(lang, detail)

@@ -275,11 +275,11 @@ def test_a_room_that_does_not_believe_the_image_stops_it(rig: Rig) -> None:
     async def story() -> None:
         await rig.start()
         await rig.begin()
-        await rig.fetched("r3", "firmware_refused", why="the owner of release.pub has not signed it")
+        await rig.fetched("r3", "firmware_refused", why="wrong_signature")
         await rig.pass_by(5)
         current = rig.desk.current
         assert current is not None and current.state is CampaignState.STOPPED
-        assert next(room.detail for room in current.rooms if room.site == "r3").startswith("the owner of")
+        assert next(room.detail for room in current.rooms if room.site == "r3") == "wrong_signature"
         rig.centre.close()
 
     asyncio.run(story())

@@ -227,7 +227,7 @@ def test_whoever_follows_the_guide_comes_to_a_green_room_and_on(walk: Walk) -> N
     assert is_in_use(walk.room, "0.1.0")
     walk.follow(release[2:])
     assert is_in_use(walk.room, "0.1.1")
-    assert walk.verdict() == "ready", "the file of whoever set the room up is as it was"
+    wait_for(lambda: walk.verdict() == "ready", 90, "the file of whoever set the room up is not as it was")
 
     walk.change_hosts(("# postgresql:\n#   hosts:\n#     ", "postgresql:\n  hosts:\n    "))
     walk.follow(steps["6"])
