@@ -2,49 +2,34 @@
 
 import hashlib
 import tarfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edge_agent.firmware import FirmwareFetcher
-from edge_agent.log import RoomLog
-from edge_agent.store import Store
 from release.build import new_key
+from tests.counterparts.fetching_room import FetchingRoom
 from tests.counterparts.file_server import FileServer
 from tests.counterparts.waiting import wait_for
 from wire import firmware
-from wire.messages import EventEntry, WantedFile
+from wire.messages import WantedFile
 from wire.times import SystemClock
 
 IMAGE = b"IMAGE" * 40_000
 SHA256 = hashlib.sha256(IMAGE).hexdigest()
 
 
-class Room:
-    """A fetcher at work, and what it logs."""
+class Room(FetchingRoom[FirmwareFetcher]):
+    """Whose key of the province is this."""
 
     def __init__(self, folder: Path, key: Path) -> None:
         self.folder = folder / "firmware"
-        self._store = Store(folder)
-        self._log = RoomLog(self._store, SystemClock())
-        self.fetcher = FirmwareFetcher(folder, self._log, SystemClock(), key, 0.05, 0.1)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self.fetcher.run, args=(self._stop, lambda: None))
-        self._thread.start()
+        super().__init__(folder, lambda log: FirmwareFetcher(folder, log, SystemClock(), key, 0.05, 0.1))
 
-    def events(self) -> list[tuple[str, str]]:
-        """Names, and the version or the reason."""
-        batch = self._log.batch()
-        entries = [each for each in batch.entries if isinstance(each, EventEntry)] if batch else []
-        return [(each.event, str(each.params.get("version", each.params.get("why")))) for each in entries]
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join(10)
-        assert not self._thread.is_alive()
-        self._store.close()
+    def said(self) -> list[tuple[str, str]]:
+        """Names of events, and the version or the reason."""
+        return [(name, str(params.get("version", params.get("why")))) for name, params in self.events()]
 
 
 @pytest.fixture
@@ -82,11 +67,11 @@ def offered(centre: FileServer, query: str = "", rate_kbit_s: float = 1e6) -> Wa
 
 def test_a_signed_image_is_fetched_once_and_thrown_away_when_nobody_wants_it(centre: FileServer, room: Room) -> None:
     room.fetcher.told((offered(centre),))
-    wait_for(lambda: room.events() == [("firmware_fetched", "V5.7.15 build 210628")], 10, "it is not fetched")
+    wait_for(lambda: room.said() == [("firmware_fetched", "V5.7.15 build 210628")], 10, "it is not fetched")
     found = room.fetcher.image(SHA256)
     assert found is not None and found.read_bytes() == IMAGE
     room.fetcher.told((offered(centre, "?another-campaign"),))
-    wait_for(lambda: len(room.events()) == 2, 10, "another offer is answered too")
+    wait_for(lambda: len(room.said()) == 2, 10, "another offer is answered too")
     assert len(centre.asked) == 1, "and not fetched again"
     room.fetcher.told(())
     wait_for(lambda: room.fetcher.image(SHA256) is None, 10, "it is kept for ever")
@@ -105,12 +90,12 @@ def test_a_fetch_goes_on_where_it_broke_off(centre: FileServer, room: Room) -> N
 def test_what_a_stranger_has_signed_is_refused_once_and_said(keys: Path, room: Room) -> None:
     strange = FileServer(signed(keys, "stranger"))
     room.fetcher.told((offered(strange),))
-    wait_for(room.events, 10)
-    ((event, why),) = room.events()
+    wait_for(room.said, 10)
+    ((event, why),) = room.said()
     assert event == "firmware_refused" and why == "wrong_signature"
     assert room.fetcher.image(SHA256) is None and not list(room.folder.glob("*image*"))
     room.fetcher.told((offered(strange, "?again"),))
-    wait_for(lambda: len(room.events()) == 2, 10, "another offer is another try")
+    wait_for(lambda: len(room.said()) == 2, 10, "another offer is another try")
     assert len(strange.asked) == 2
     strange.close()
 
@@ -118,8 +103,8 @@ def test_what_a_stranger_has_signed_is_refused_once_and_said(keys: Path, room: R
 def test_a_room_without_a_key_believes_nobody(centre: FileServer, room: Room, keys: Path) -> None:
     (keys / "province.key.pub").unlink()
     room.fetcher.told((offered(centre),))
-    wait_for(room.events, 10)
-    assert room.events() == [("firmware_refused", "no_key")] and room.fetcher.image(SHA256) is None
+    wait_for(room.said, 10)
+    assert room.said() == [("firmware_refused", "no_key")] and room.fetcher.image(SHA256) is None
 
 
 def test_an_image_that_was_changed_afterwards_is_not_given_to_a_device(centre: FileServer, room: Room) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import threading
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -10,54 +9,28 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.log import RoomLog
 from edge_agent.release import ReleaseFetcher
-from edge_agent.store import Store
+from tests.counterparts.fetching_room import FetchingRoom
 from tests.counterparts.file_server import FileServer
 from tests.counterparts.waiting import wait_for
-from wire.messages import EventEntry, WantedRelease
+from wire.messages import WantedRelease
 from wire.times import SystemClock
 
 BUNDLE = bytes(range(256)) * 2_000
 
 
-class Room:
-    """A fetcher at work, and what it logs."""
+class Room(FetchingRoom[ReleaseFetcher]):
+    """With an installer that says what became of it."""
 
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder, self.home = folder / "release", home
         home.mkdir(exist_ok=True)
-        self._store = Store(folder)
-        self._log = RoomLog(self._store, SystemClock())
-        self.fetcher = ReleaseFetcher(folder, self._log, SystemClock(), home, 0.05, 0.1)
-        self._stop, self._beats = threading.Event(), 0
-        self._thread = threading.Thread(target=self.fetcher.run, args=(self._stop, self._beat))
-        self._thread.start()
-
-    def _beat(self) -> None:
-        self._beats += 1
-
-    def looks_again(self, times: int = 5) -> None:
-        """Return when it has looked so many times more."""
-        until = self._beats + times
-        wait_for(lambda: self._beats >= until, 20, "it does not look any more")
-
-    def events(self) -> list[tuple[str, dict[str, object]]]:
-        batch = self._log.batch()
-        return (
-            [(each.event, dict(each.params)) for each in batch.entries if isinstance(each, EventEntry)] if batch else []
-        )
+        super().__init__(folder, lambda log: ReleaseFetcher(folder, log, SystemClock(), home, 0.05, 0.1))
 
     def became(self, phase: str, why: str = "") -> None:
         """What the installer says."""
         mark = (self.folder / "handed").read_text()
         (self.home / "state.json").write_text(json.dumps({"phase": phase, "why": why, "offer": mark}))
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join(10)
-        assert not self._thread.is_alive()
-        self._store.close()
 
 
 @pytest.fixture
