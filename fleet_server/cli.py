@@ -18,7 +18,7 @@ from firmware_profiles.errors import ProfileError
 from fleet_server.config import Settings, settings_of
 from fleet_server.domain.access import Role
 from fleet_server.errors import BadFile, FleetError
-from fleet_server.texts import LANGS, translate
+from fleet_server.texts import LANGS, error_text, translate
 from wire.inert import log_to_stderr
 
 _BY_MODULE = {
@@ -141,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         taken = _import_sites(settings, given.file) if given.command == "sites" else _import_map(settings, given.file)
         print(taken)
     except FleetError as error:
-        print(f"diemcau-server: {translate(given.lang, f'errors.{error.key}', **error.params)}", file=sys.stderr)
+        print(f"diemcau-server: {error_text(given.lang, error)}", file=sys.stderr)
         return 1 if isinstance(error, BadFile) else 2
     except PermissionError as error:
         account = pwd.getpwuid(os.geteuid()).pw_name

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 from babel.numbers import format_decimal
 
+from fleet_server.errors import FleetError
+
 Lang = Literal["vi", "en"]
 LANGS: tuple[Lang, ...] = ("vi", "en")
 _BINARY_GB = 1e9
@@ -45,6 +47,11 @@ def translate(lang: Lang, key: str, **params: Any) -> str:
         return entry[lang].format(**shown)
     except (KeyError, IndexError):
         return entry[lang]
+
+
+def error_text(lang: Lang, error: FleetError) -> str:
+    """What an error of ours says."""
+    return translate(lang, f"errors.{error.key}", **error.params)
 
 
 def why_text(lang: Lang, why: str) -> str:

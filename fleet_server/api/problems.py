@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from fleet_server.api.language import language_of
 from fleet_server.errors import FleetError
-from fleet_server.texts import has, translate
+from fleet_server.texts import error_text, has, translate
 from wire.ids import uuid7
 
 log = logging.getLogger("diemcau.api")
@@ -50,7 +50,7 @@ def install(app: FastAPI, page_of: PageOf) -> None:
 
     @app.exception_handler(FleetError)
     async def refused(request: Request, error: FleetError) -> Response:
-        detail = translate(language_of(request), f"errors.{error.key}", **error.params)
+        detail = error_text(language_of(request), error)
         return answer(request, _problem(error.status, detail, f"urn:diemcau:{error.key}"))
 
     @app.exception_handler(RequestValidationError)

@@ -14,7 +14,7 @@ from fleet_server.pages.cookies import whole_of
 from fleet_server.pages.form import form_of, one
 from fleet_server.pages.render import render
 from fleet_server.server import Server
-from fleet_server.texts import translate
+from fleet_server.texts import error_text, translate
 
 router = APIRouter()
 
@@ -37,7 +37,7 @@ async def new_token(request: Request, server: TheServer, person: ThePerson, lang
     except ValueError:
         raise Invalid("form.unreadable") from None
     except FleetError as error:
-        return _page(request, server, person, translate(lang, f"errors.{error.key}", **error.params), error.status)
+        return _page(request, server, person, error_text(lang, error), error.status)
     return _page(request, server, person, new=key)
 
 
@@ -59,7 +59,7 @@ async def change_password(request: Request, server: TheServer, person: ThePerson
         await server.sign_ins.change_password(person, old, new, whole_of(request, server))
     except FleetError as error:
         status = 422 if error.status == 401 else error.status
-        return _page(request, server, person, translate(lang, f"errors.{error.key}", **error.params), status)
+        return _page(request, server, person, error_text(lang, error), status)
     return _page(request, server, person, done=translate(lang, "account.changed"))
 
 

@@ -17,7 +17,7 @@ from fleet_server.errors import FleetError, Invalid
 from fleet_server.pages.form import Form, form_of, one
 from fleet_server.pages.render import local_field, local_moment, render
 from fleet_server.server import Server
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 
 router = APIRouter()
 
@@ -46,7 +46,7 @@ async def change(request: Request, server: TheServer, person: ThePerson, lang: L
             raise Invalid("form.unreadable")
         await do(server, form, person.name)
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(request, "alerts/page.html", error.status, **_values(server), problem=problem)
     return RedirectResponse("/alerts", 303)
 

@@ -15,7 +15,7 @@ from fleet_server.errors import FleetError, NotFound
 from fleet_server.pages.form import form_of
 from fleet_server.pages.render import render
 from fleet_server.server import Server
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 from fleet_server.views import worst_first
 
 router = APIRouter()
@@ -43,7 +43,7 @@ async def confirm(site: Site, request: Request, server: TheServer, lang: Languag
     try:
         await server.confirmations.confirm_duty(site, name, phone)
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(request, "duty/page.html", error.status, **_values(server, site), problem=problem)
     return RedirectResponse(f"/sites/{site}/duty", 303)
 

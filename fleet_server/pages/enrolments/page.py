@@ -15,7 +15,7 @@ from fleet_server.identities.enrolments import command_of
 from fleet_server.pages.form import form_of, one
 from fleet_server.pages.render import render
 from fleet_server.server import Server
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 from wire.identity import short
 
 router = APIRouter()
@@ -59,7 +59,7 @@ async def decide(id: Identifier, request: Request, server: TheServer, person: Th
             raise NotFound("identities.no_such_enrolment")
         await server.identities.decide(id, "accept" in form, person.name)
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(request, "enrolments/page.html", error.status, **await _values(server, person), problem=problem)
     return RedirectResponse("/enrolments", 303)
 

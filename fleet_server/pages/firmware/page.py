@@ -15,7 +15,7 @@ from fleet_server.pages.campaigns import values_of
 from fleet_server.pages.form import Form, form_of, one
 from fleet_server.pages.render import render
 from fleet_server.server import Server
-from fleet_server.texts import Lang, translate
+from fleet_server.texts import Lang, error_text
 
 router = APIRouter()
 
@@ -50,7 +50,7 @@ async def change(request: Request, server: TheServer, person: ThePerson, lang: L
         else:
             raise Invalid("form.unreadable")
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(request, "firmware/page.html", error.status, **_values(server, lang), problem=problem)
     return RedirectResponse("/firmware", 303)
 

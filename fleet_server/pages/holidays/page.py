@@ -12,7 +12,7 @@ from fleet_server.domain.access import Act
 from fleet_server.errors import FleetError, Invalid
 from fleet_server.pages.form import Form, form_of, one
 from fleet_server.pages.render import render
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 
 router = APIRouter()
 
@@ -35,7 +35,7 @@ async def change(request: Request, server: TheServer, person: ThePerson, lang: L
             last = _day(form, "last") if one(form, "last", 10) else first
             await server.directory.add_holidays(first, last, one(form, "name", 120), person.name)
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         known = server.directory.book.holidays
         return render(request, "holidays/page.html", error.status, holidays=known, problem=problem)
     return RedirectResponse("/holidays", 303)

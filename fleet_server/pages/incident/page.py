@@ -16,7 +16,7 @@ from fleet_server.errors import FleetError
 from fleet_server.pages.form import form_of, one
 from fleet_server.pages.render import render
 from fleet_server.server import Server
-from fleet_server.texts import Lang, translate
+from fleet_server.texts import Lang, error_text
 
 router = APIRouter()
 
@@ -54,7 +54,7 @@ async def handle(
         else:
             await server.incidents.note(number, person.name, note)
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         values = await _values(server, number, lang)
         return render(request, "incident/page.html", error.status, **values, problem=problem)
     return RedirectResponse(f"/incidents/{number}", 303)

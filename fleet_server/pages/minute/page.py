@@ -15,7 +15,7 @@ from fleet_server.errors import FleetError
 from fleet_server.pages.form import form_of
 from fleet_server.pages.render import render
 from fleet_server.server import Server
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 
 router = APIRouter()
 
@@ -34,7 +34,7 @@ async def make(id: Identifier, request: Request, server: TheServer, person: TheP
     try:
         await server.minutes.make(session, person.name)
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         values = await _values(server, id)
         return render(request, "minute/page.html", error.status, **values, problem=problem, found=None)
     return RedirectResponse(f"/sessions/{id}/minutes", 303)

@@ -12,7 +12,7 @@ from fleet_server.pages.form import Form, form_of, one
 from fleet_server.pages.render import render
 from fleet_server.people.users import link_of
 from fleet_server.server import Server
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 
 router = APIRouter()
 
@@ -33,7 +33,7 @@ async def invite(request: Request, server: TheServer, lang: Language) -> Respons
         role, sites = _scope(server, form)
         key = await server.people.invite(login, one(form, "name", 120), role, sites)
     except FleetError as error:
-        return _page(request, server, translate(lang, f"errors.{error.key}", **error.params), error.status)
+        return _page(request, server, error_text(lang, error), error.status)
     return _page(request, server, link=link_of(server.settings.public_url, key))
 
 
@@ -50,7 +50,7 @@ async def change(id: Identifier, request: Request, server: TheServer, lang: Lang
         role, sites = _scope(server, form)
         await server.people.change(id, role, sites, "out" in form)
     except FleetError as error:
-        return _page(request, server, translate(lang, f"errors.{error.key}", **error.params), error.status)
+        return _page(request, server, error_text(lang, error), error.status)
     return RedirectResponse("/people", 303)
 
 

@@ -16,7 +16,7 @@ from fleet_server.pages.render import render
 from fleet_server.rollout.desk import SiteProgress, stage_counts
 from fleet_server.server import Server
 from fleet_server.tables import EXCEL
-from fleet_server.texts import translate
+from fleet_server.texts import error_text, translate
 
 router = APIRouter()
 
@@ -62,7 +62,7 @@ async def upload(
         found = await asyncio.to_thread(spreadsheet.surveys_in, data, known)
         await server.rollout.save_surveys(found, person.name)
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return _page(request, server, "", problem=problem, status=error.status)
     return _page(request, server, "", done=translate(lang, "progress.taken", count=len(found)))
 

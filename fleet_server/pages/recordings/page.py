@@ -16,7 +16,7 @@ from fleet_server.errors import FleetError
 from fleet_server.pages.form import form_of
 from fleet_server.pages.render import render
 from fleet_server.server import Server
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 
 router = APIRouter()
 
@@ -41,7 +41,7 @@ async def verify(id: Identifier, request: Request, server: TheServer, person: Th
         session = await visible_session(server, id)
         await server.recordings.verify(session, person.name, person.user, origin_of(request))
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(request, "recordings/page.html", error.status, **await _values(server, id), problem=problem)
     return RedirectResponse(f"/sessions/{id}/recordings", 303)
 

@@ -13,7 +13,7 @@ from fleet_server.domain.access import Act
 from fleet_server.domain.reports import Report
 from fleet_server.errors import Invalid
 from fleet_server.pages.render import render
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 
 router = APIRouter()
 
@@ -30,7 +30,7 @@ async def page(
     try:
         period = server.reports.period(first, last)
     except Invalid as error:
-        problem, period = translate(lang, f"errors.{error.key}", **error.params), server.reports.period()
+        problem, period = error_text(lang, error), server.reports.period()
     report = await server.reports.report(period, server.fleet.entries)
     values: dict[str, Any] = {
         "first": f"{period.first:%Y-%m}", "last": f"{period.last:%Y-%m}", "report": report, "shown": _SHOWN,

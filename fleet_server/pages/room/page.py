@@ -19,7 +19,7 @@ from fleet_server.pages.form import Form, form_of, one
 from fleet_server.pages.render import render
 from fleet_server.server import Server
 from fleet_server.store.confirmations import Invitation
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 from fleet_server.views import worst_first
 
 router = APIRouter()
@@ -67,7 +67,7 @@ async def open_link(request: Request, server: TheServer, lang: Language) -> Resp
         if mine is None:
             raise NotFound("duty.no_link")
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(request, "room/open.html", error.status, problem=problem)
     await server.audit.record(mine.name, "open_link", "done", origin=origin_of(request), site=mine.site)
     answer = RedirectResponse("/room", 303)
@@ -112,7 +112,7 @@ async def microphone(request: Request, server: TheServer, mine: Mine, lang: Lang
     try:
         await server.active.listen(mine.site, mine.name)
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(request, "room/page.html", error.status, **await _values(server, mine), problem=problem)
     await server.audit.record(mine.name, "listen", "done", origin=origin_of(request), site=mine.site)
     return RedirectResponse("/room", 303)

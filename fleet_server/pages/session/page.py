@@ -18,7 +18,7 @@ from fleet_server.errors import FleetError, Invalid
 from fleet_server.pages.form import form_of, one
 from fleet_server.pages.render import render
 from fleet_server.server import Server
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 
 router = APIRouter()
 
@@ -48,7 +48,7 @@ async def decide(id: Identifier, request: Request, server: TheServer, person: Th
         granted = [_waiver(ticked, reason, by, session.ends_at) for ticked in form.get("waive", [])[:1_000]]
         await server.gates.decide(session, decision, by, reason, granted)
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(request, "session/page.html", error.status, **await _values(server, id), problem=problem)
     return RedirectResponse(f"/sessions/{id}", 303)
 
@@ -60,7 +60,7 @@ async def check_now(id: Identifier, request: Request, server: TheServer, lang: L
     try:
         await server.stages.check_now(id)
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(request, "session/page.html", error.status, **await _values(server, id), problem=problem)
     return RedirectResponse(f"/sessions/{id}", 303)
 

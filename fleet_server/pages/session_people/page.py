@@ -17,7 +17,7 @@ from fleet_server.pages.form import form_of, one
 from fleet_server.pages.render import render
 from fleet_server.server import Server
 from fleet_server.sessions.confirmations import room_link
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 
 router = APIRouter()
 
@@ -46,7 +46,7 @@ async def invite(
         session = await server.sessions.open_one(id)
         code = await server.confirmations.invite(session, site, name, phone, person.name)
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         values = await _values(server, id)
         return render(request, "session_people/page.html", error.status, **values, problem=problem, made=None)
     link = room_link(server.settings.own_url, code)

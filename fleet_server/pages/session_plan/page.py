@@ -16,7 +16,7 @@ from fleet_server.pages.render import local_field, render
 from fleet_server.pages.sessions.page import sites_of
 from fleet_server.pages.sessions.wish import fields_in, fields_of, wish_in
 from fleet_server.server import Server
-from fleet_server.texts import Lang, translate
+from fleet_server.texts import Lang, error_text, translate
 
 router = APIRouter()
 
@@ -87,4 +87,4 @@ def _fields(server: Server, session: Session, make: str) -> dict[str, Any]:
 
 
 def _says(lang: Lang, error: FleetError) -> str:
-    return translate(lang, f"errors.{error.key}", **error.params)
+    return error_text(lang, error)

@@ -18,7 +18,7 @@ from fleet_server.pages.form import Form, form_of, one
 from fleet_server.pages.render import render
 from fleet_server.pages.sessions.wish import fields_in, new_fields, wish_in
 from fleet_server.server import Server
-from fleet_server.texts import Lang, translate
+from fleet_server.texts import Lang, error_text, translate
 
 router = APIRouter()
 
@@ -115,4 +115,4 @@ def _date(form: Form, name: str) -> date:
 
 
 def _says(lang: Lang, error: FleetError) -> str:
-    return translate(lang, f"errors.{error.key}", **error.params)
+    return error_text(lang, error)

@@ -10,7 +10,7 @@ from fleet_server.errors import FleetError, Invalid
 from fleet_server.pages.cookies import onward
 from fleet_server.pages.form import form_of, one
 from fleet_server.pages.render import render
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 
 router = APIRouter()
 
@@ -33,6 +33,6 @@ async def set_up(request: Request, server: TheServer, lang: Language) -> Respons
             raise Invalid("people.passwords_differ")
         found = await server.sign_ins.set_up(key, password, origin_of(request))
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(request, "set_up/page.html", error.status, problem=problem, key=key)
     return onward(server, found, "/")

@@ -18,7 +18,7 @@ from fleet_server.pages.render import render
 from fleet_server.people.proofs import totp_address
 from fleet_server.people.provider import Provider
 from fleet_server.server import Server
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 
 router = APIRouter()
 
@@ -42,7 +42,7 @@ async def sign_in(request: Request, server: TheServer, lang: Language) -> Respon
             login, form.get("password", [""])[0][:1_000], browser_of(request, server), origin_of(request)
         )
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(request, "sign_in/page.html", error.status, wanted=wanted, problem=problem, login=login)
     return onward(server, found, wanted)
 
@@ -65,7 +65,7 @@ async def give_code(request: Request, server: TheServer, lang: Language) -> Resp
     try:
         found = await server.sign_ins.give_code(half_of(request, server), one(form, "code", 12), origin_of(request))
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(request, "sign_in/code.html", error.status, wanted=wanted, problem=problem)
     return onward(server, found, wanted)
 
@@ -86,7 +86,7 @@ async def set_second_factor(request: Request, server: TheServer, lang: Language)
         found = await server.sign_ins.set_totp(half, secret, one(form, "code", 12), origin_of(request))
     except FleetError as error:
         user, secret = server.sign_ins.begin_totp(half)
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return _second_factor(request, user.login, secret, wanted, problem, error.status)
     return onward(server, found, wanted)
 

@@ -20,7 +20,7 @@ from fleet_server.pages.render import render
 from fleet_server.rollout.secrets import secrets_in
 from fleet_server.server import Server
 from fleet_server.store import logs
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 from fleet_server.views import DeviceView, devices_of, moment, worst_first
 from wire.description import ActionSpec, ParamSpec
 from wire.fields import Value
@@ -74,7 +74,7 @@ async def act(
     try:
         await server.commands.request(site, device, wish, by=person.name, origin=origin, key=key, user=person.user)
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(request, "site/confirm.html", error.status, **values, **wanted, problem=problem)
     return RedirectResponse(f"/sites/{site}#commands", 303)
 

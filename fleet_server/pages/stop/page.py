@@ -9,7 +9,7 @@ from fleet_server.api.language import Language
 from fleet_server.errors import FleetError, Forbidden
 from fleet_server.pages.form import form_of, one
 from fleet_server.pages.render import render
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 
 router = APIRouter()
 
@@ -33,7 +33,7 @@ async def stop(request: Request, server: TheServer, lang: Language) -> Response:
     try:
         who, contact = await server.links.stop(code) if acts else server.links.stopping(code)
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(
             request, "stop/page.html", error.status, problem=problem, who=None, contact=None, code="", done=False
         )  # fmt: skip

@@ -15,7 +15,7 @@ from fleet_server.errors import FleetError, Invalid
 from fleet_server.pages.form import Form, form_of, one
 from fleet_server.pages.render import render
 from fleet_server.server import Server
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 
 router = APIRouter()
 
@@ -38,7 +38,7 @@ async def save(site: Site, request: Request, server: TheServer, person: ThePerso
         if "desire" in form:
             await server.rollout.desire_survey(site, person.name)
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return _page(request, server, site, problem, error.status, _as_typed(form))
     return RedirectResponse(f"/sites/{site}/survey", 303)
 
@@ -53,7 +53,7 @@ async def say_stage(site: Site, request: Request, server: TheServer, person: The
     except ValueError:
         raise Invalid("form.unreadable") from None
     except FleetError as error:
-        return _page(request, server, site, translate(lang, f"errors.{error.key}", **error.params), error.status)
+        return _page(request, server, site, error_text(lang, error), error.status)
     return RedirectResponse(f"/sites/{site}/survey", 303)
 
 

@@ -11,7 +11,7 @@ from fleet_server.api.language import Language
 from fleet_server.errors import FleetError, Forbidden
 from fleet_server.pages.form import form_of, one
 from fleet_server.pages.render import render
-from fleet_server.texts import translate
+from fleet_server.texts import error_text, translate
 
 router = APIRouter()
 
@@ -38,7 +38,7 @@ async def open_link(request: Request, server: TheServer, lang: Language) -> Resp
         else:
             row, name = await server.links.look(code)
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(
             request, "told/page.html", error.status, problem=problem, row=None, name="", code="", done=False
         )  # fmt: skip

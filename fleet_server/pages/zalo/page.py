@@ -15,7 +15,7 @@ from fleet_server.pages.cookies import away, state_of
 from fleet_server.pages.render import render
 from fleet_server.server import Server
 from fleet_server.signing.one_time import new_code
-from fleet_server.texts import translate
+from fleet_server.texts import error_text
 from fleet_server.zalo.consent import AccountView
 
 router = APIRouter()
@@ -33,7 +33,7 @@ async def look(request: Request, server: TheServer, lang: Language) -> HTMLRespo
     try:
         view = await server.consent.look()
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(request, "zalo/page.html", error.status, **await _values(server), problem=problem)
     return render(request, "zalo/page.html", **await _values(server, view), problem="")
 
@@ -57,7 +57,7 @@ async def back(
             raise Conflict("alerts.zalo_no_consent", code="state", name="")
         await server.consent.take(code)
     except FleetError as error:
-        problem = translate(lang, f"errors.{error.key}", **error.params)
+        problem = error_text(lang, error)
         return render(request, "zalo/page.html", error.status, **await _values(server), problem=problem)
     server.outbox.look_again()
     told(request, zalo="consent")
