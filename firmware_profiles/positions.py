@@ -17,7 +17,7 @@ def content_of(text: str) -> Any:
         return yaml.load(text, Loader=_SafeLoader)  # noqa: S506 - a safe one
 
 
-class _SafeLoader(yaml.SafeLoader):
+class _SafeLoader(yaml.CSafeLoader):
     """PyYAML lets through what its constructors raise: for `2026-02-31`, `0b_`, `!!bool x`."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:

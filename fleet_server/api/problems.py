@@ -29,10 +29,12 @@ class Problem(BaseModel):
     instance: str | None = Field(None, description="A number to quote when you ask for help")
 
 
+_CONTENT = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may refuse with these."""
-    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+    return {status: {"description": HTTPStatus(status).phrase, "content": _CONTENT} for status in statuses}
 
 
 PageOf = Callable[[Request, int, str], Response]

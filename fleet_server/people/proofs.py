@@ -1,16 +1,17 @@
 """How people prove who they are: passwords by argon2id (RFC 9106), one-time codes by TOTP (RFC 6238)."""
 
 import secrets
+from base64 import b64encode
 
 import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
+from argon2.low_level import ARGON2_VERSION
 
 from fleet_server.errors import Invalid
 
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 """OWASP's least for argon2id: 19 MiB, two passes. Four at once must not exhaust a small server."""
-_NOBODYS = _HASHER.hash(secrets.token_urlsafe(16))
 _LEAST, _MOST = 12, 256
 _STEP_S = 30
 _ISSUER = "DiemCau"
@@ -25,6 +26,16 @@ def password_hash(password: str, login: str) -> str:
     if len(set(password)) < 5:
         raise Invalid("people.password_simple")
     return _HASHER.hash(password)
+
+
+def _nobodys_hash() -> str:
+    """Such as no password has, at no cost: random in argon2's form (PHC string format), to be compared in vain."""
+    salt, tag = (b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (16, 32))
+    costs = f"m={_HASHER.memory_cost},t={_HASHER.time_cost},p={_HASHER.parallelism}"
+    return f"$argon2id$v={ARGON2_VERSION}${costs}${salt}${tag}"
+
+
+_NOBODYS = _nobodys_hash()
 
 
 def is_password(kept: str, password: str) -> bool:
