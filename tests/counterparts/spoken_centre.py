@@ -63,7 +63,12 @@ class SpokenCentre:
         )
 
     def command(self, command: Command) -> StepEntry:
-        """Ask, and wait for the last step."""
+        """Ask, and wait for the last step.
+
+        A room leaves commands until it knows what time it is, and we ask once. What it said before we listened comes
+        again.
+        """
+        wait_for(lambda: not self.waits(), 40, "the room says nothing of its log")
         self.send(command)
         return self.ends(command.id)
 
