@@ -26,6 +26,14 @@ _LIST = "list.json"
 _DATABASE, _DUMP = "fleet.db", "fleet.pgdump"
 _MOST_BYTES = 50_000_000_000
 _BLOCK = 1 << 20
+_EMPTY = """
+DO $$ DECLARE each text; BEGIN
+  FOR each IN SELECT format('TABLE %I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'public'
+    UNION ALL SELECT 'ROUTINE ' || oid::regprocedure FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+  LOOP EXECUTE format('DROP %s CASCADE', each); END LOOP;
+END $$
+"""
+"""The database is the server's own: every table and routine of it goes."""
 
 
 def backup(settings: Settings, file: Path, *, with_authority: bool, now: datetime) -> list[str]:
@@ -72,9 +80,7 @@ def restore(settings: Settings, file: Path, *, replace: bool) -> list[str]:
             if part != _DUMP:
                 _put_in_place(settings.folder, Path(name) / part, part)
         if _DUMP in listed:
-            _run_postgres(
-                "pg_restore", settings, "--clean", "--if-exists", "--single-transaction", str(Path(name) / _DUMP)
-            )
+            _restore_postgres(settings, Path(name) / _DUMP)
     return listed
 
 
@@ -100,6 +106,18 @@ def _copy_database(settings: Settings, folder: Path) -> None:
     _check_sqlite(folder / _DATABASE)
 
 
+def _restore_postgres(settings: Settings, dump: Path) -> None:
+    """All or nothing. What a newer release has added goes too: it may refer to what is made anew, and must be able to
+    come again.
+    """
+    script = dump.with_suffix(".sql")
+    _run_postgres("pg_restore", settings, "--no-owner", f"--file={script}", str(dump), connected=False)
+    _run_postgres(
+        "psql", settings, "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1",
+        f"--command={_EMPTY}", f"--file={script}",
+    )  # fmt: skip
+
+
 def _check_sqlite(file: Path) -> None:
     database = sqlite3.connect(file)
     try:
@@ -112,12 +130,12 @@ def _check_sqlite(file: Path) -> None:
         raise BadFile("backup.damaged", file=str(file), detail=str(found)[:200])
 
 
-def _run_postgres(program: str, settings: Settings, *arguments: str) -> None:
+def _run_postgres(program: str, settings: Settings, *arguments: str, connected: bool = True) -> None:
     """PostgreSQL's own programs; the password goes by the environment, for a command line is seen by everybody."""
     url = make_url(settings.database)
     given = {"PGHOST": url.host, "PGPORT": url.port, "PGUSER": url.username, "PGPASSWORD": url.password}
     environment = {**os.environ, **{name: str(value) for name, value in given.items() if value is not None}}
-    target = [f"--dbname={url.database}"]
+    target = [f"--dbname={url.database}"] if connected else []
     try:
         subprocess.run([program, *target, *arguments], check=True, capture_output=True, env=environment, timeout=3_600)
     except (OSError, subprocess.SubprocessError) as error:

@@ -20,7 +20,7 @@ from fleet_server.keeping.moving import Moved, move
 from fleet_server.store import audit, schema
 from fleet_server.store.database import Database, engine_of
 from tests.conftest import need
-from tests.counterparts.databases import CHOICE, postgres, postgres_is_there, url_in
+from tests.counterparts.databases import CHOICE, change_in, postgres, postgres_is_there, url_in
 from tests.counterparts.fleet import FleetUnderTest
 from wire.ids import uuid7
 from wire.times import SystemClock
@@ -160,6 +160,29 @@ def test_a_release_takes_an_older_database_forwards_only_when_told_and_after_a_b
     back = run(folder, "restore", "--replace", str(backup), **environment)
     assert back.returncode == 0, back.stderr
     assert "1 steps behind" in run(folder, "serve", **environment).stderr, "as it was before"
+
+
+def test_after_a_restore_nothing_is_left_of_what_a_newer_release_has_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the newer release, tried again, would find its tables there already."""
+    need(postgres_is_there(), "postgresql")
+    monkeypatch.setenv(CHOICE, "postgresql")
+    folder, url = tmp_path / "server", url_in(tmp_path / "server")
+    environment = {"DIEMCAU_DATABASE_URL": url}
+    folder.mkdir()
+    assert run(folder, "migrate", **environment).returncode == 0
+    assert run(folder, "backup", str(folder / "before.zip"), **environment).returncode == 0
+    added = (
+        "CREATE TABLE later (id integer PRIMARY KEY, site text REFERENCES sites (id))",
+        "CREATE FUNCTION later() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        "INSERT INTO later VALUES (1, NULL)",
+    )
+    change_in(folder, *added)
+    back = run(folder, "restore", "--replace", str(folder / "before.zip"), **environment)
+    assert back.returncode == 0, back.stderr
+    assert change_in(folder, *added) == 1, "and it can come again"
+    assert "nothing to do" in run(folder, "migrate", **environment).stdout, "its own tables are as they were"
 
 
 def test_an_older_release_leaves_the_database_of_a_newer_one_alone(at_rest: tuple[Path, dict[str, str]]) -> None:
