@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fleet_server.store.schema import revisions
 from release.build import new_key, package
 from tests.counterparts.booted import ROOT, missing
 from tests.counterparts.guides import sections_of
@@ -35,6 +36,18 @@ site_id,code,name,kind,parent,lat,lon,line_down_mbps,line_up_mbps
 38-3,14845,Xã Mường Lát,commune,38-hub,20.52,104.53,5,5
 """
 OLD, NEW = "0.1.0", "0.1.1"
+LATER_TABLES = "runuser -u postgres -- psql -d diemcau -c \"SELECT 1 FROM pg_tables WHERE tablename = 'later'\""
+LATER = """\
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "9999", "{before}", None, None
+
+
+def upgrade() -> None:
+    op.create_table("later", sa.Column("site", sa.String(64), sa.ForeignKey("sites.id"), primary_key=True))
+"""
+"""A revision of the tables that only the new release has."""
 NEVER = f'[Service]\nExecStartPre=/bin/sh -c "! readlink /opt/diemcau/current | grep -q {re.escape(NEW)}"\n'
 """In a room's unit: there the new agent never comes up."""
 
@@ -95,6 +108,9 @@ class Province:
         parts = ("wire", "device_drivers", "edge_agent", "fleet_server", "firmware_profiles")
         for part in parts:
             shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
+        if version == NEW:
+            later = LATER.format(before=revisions()[-1])
+            (source / "fleet_server/store/migrations/versions/9999_later.py").write_text(later)
         for file in ("README.md", "LICENSE", "NOTICE"):
             shutil.copy(ROOT / file, source / file)
         text = (ROOT / "pyproject.toml").read_text()
@@ -163,6 +179,7 @@ def test_from_empty_machines_to_a_green_map_and_on_to_the_next_release(province:
     said = province.play("upgrade.yml", version=NEW, check=False)
     assert f"{NEW} did not come up, {OLD} is in use again" in said, said[-3_000:]
     assert {province.current(machine) for machine in (province.centre, *province.rooms.values())} == {OLD}
+    assert "1 row" not in province.centre.run(LATER_TABLES).stdout, "the tables are those of the old one again"
     shutil.rmtree(server)
     province.centre.run("systemctl daemon-reload")
     wait_for(lambda: "offline" not in province.verdicts().values(), 60, "a room is away while the centre goes back")
@@ -177,6 +194,7 @@ def test_from_empty_machines_to_a_green_map_and_on_to_the_next_release(province:
     assert "has not reported; 0.1.0 is in use again" in said, said[-3_000:]
     now = {site: province.current(room) for site, room in province.rooms.items()}
     assert province.current(province.centre) == NEW, "the centre goes first"
+    assert "1 row" in province.centre.run(LATER_TABLES).stdout, "with its database"
     assert now == {"38-1": NEW, "38-2": OLD, "38-3": OLD}, (
         "the first took it, the second went back, the third was spared"
     )
