@@ -45,7 +45,7 @@ class BootedDebian(NspawnedDebian):
 
     def boot(self) -> None:
         """Until systemd says that it runs."""
-        self.boot_until("systemctl is-system-running", ("running", "degraded"), 150)
+        self.boot_until("systemctl is-system-running", ("running", "degraded"), 240)
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         """A file inside, before or after it has booted."""
