@@ -90,5 +90,5 @@ class ReleaseFetcher:
             self._said.event("release_taken", mark, version=tried)
         elif phase in ("back", "refused", "stuck"):
             # The installer's own words are of use where it refused; the centre has a text for the rest.
-            why = {"back": "not_reported", "stuck": "not_reported"}.get(str(phase), str(found.get("why", ""))[:200])
+            why = str(found.get("why", ""))[:200] if phase == "refused" else "not_reported"
             self._said.event("release_back", mark, version=tried, why=why)

@@ -49,7 +49,7 @@ def upgrade() -> None:
 """
 """A revision of the tables that only the new release has."""
 NEVER = f'[Service]\nExecStartPre=/bin/sh -c "! readlink /opt/diemcau/current | grep -q {re.escape(NEW)}"\n'
-"""In a room's unit: there the new agent never comes up."""
+"""In a unit: there the new release never comes up."""
 
 
 class Province:
