@@ -93,7 +93,6 @@ def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
     give_tokens(server, environment, zalo)
     serve = [*server, "serve", "--port", str(given.port), "--broker", f"127.0.0.1:{inner_port}"]
     processes.start("server", serve, environment)
-    # The equipment takes any free ports, so whoever has a port of his own must sit on it first.
     if not (wait_listening(broker_port, 20) and wait_listening(given.port, 30)):
         return _broken(processes, folder)
     address = f"http://127.0.0.1:{given.port}"

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from device_drivers.driver import Sighting
-from device_drivers.loopback import free_port
+from device_drivers.loopback import equipment_port
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class StreamEquipment(SimulatedEquipment):
     async def plug_in(self) -> None:
         """Start to listen."""
         if self._server is None:
-            self.port = self.port or free_port()
+            self.port = self.port or equipment_port()
             self._server = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
 
     async def unplug(self) -> None:
@@ -138,7 +138,7 @@ class DatagramEquipment(SimulatedEquipment):
     async def plug_in(self) -> None:
         """Start to listen."""
         if self._line is None:
-            self.port = self.port or free_port()
+            self.port = self.port or equipment_port()
             loop = asyncio.get_running_loop()
             self._line, _ = await loop.create_datagram_endpoint(
                 lambda: _Datagrams(self._hear), local_addr=("127.0.0.1", self.port)

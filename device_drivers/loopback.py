@@ -3,14 +3,28 @@
 import socket
 from random import SystemRandom
 
-_PORTS = range(20_000, 32_000)
-"""Below the range from which the kernel gives ports to outgoing connections: a port that is let go for a moment must
-not become somebody's connection before it is taken again."""
+_OF_EQUIPMENT = range(10_000, 20_000)
+_OF_PROCESSES = range(20_000, 32_000)
+"""Both below the range from which the kernel gives ports to outgoing connections: a port that is let go for a moment
+must not become somebody's connection before it is taken again."""
 
 
 def free_port() -> int:
-    """A port that nobody listens on now, over TCP or UDP; OSError where there is none."""
-    for port in SystemRandom().sample(_PORTS, 200):
+    """A port for a process that will listen on it seconds later; OSError where there is none.
+
+    Equipment never takes one of these: a thousand simulated devices come up while the process is still starting.
+    """
+    return _free(_OF_PROCESSES)
+
+
+def equipment_port() -> int:
+    """A port for simulated equipment, which listens on it at once; OSError where there is none."""
+    return _free(_OF_EQUIPMENT)
+
+
+def _free(ports: range) -> int:
+    """One of these that nobody listens on now, over TCP or UDP."""
+    for port in SystemRandom().sample(ports, 200):
         try:
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                 with socket.socket(type=kind) as probe:
@@ -18,4 +32,4 @@ def free_port() -> int:
         except OSError:
             continue
         return port
-    raise OSError("no free port between 20000 and 32000 on 127.0.0.1")
+    raise OSError(f"no free port between {ports.start} and {ports.stop} on 127.0.0.1")

@@ -108,10 +108,15 @@ def steps(db: Connection, command: str) -> list[StepRow]:
 
 
 def steps_of(db: Connection, ids: Collection[str]) -> dict[str, list[StepRow]]:
-    """Command -> its steps, first to last; a command without any is not in it."""
+    """Command -> its steps, first to last; a command without any is not in it.
+
+    A room can answer before the server has written down that it sent the command: sending comes first all the same.
+    """
     found: dict[str, list[StepRow]] = {}
+    before_the_room = command_steps.c.state.in_([str(State.REQUESTED), str(State.SENT)])
     rows = db.execute(
-        select(command_steps).where(command_steps.c.command.in_(list(ids))).order_by(command_steps.c.nr)
+        select(command_steps).where(command_steps.c.command.in_(list(ids)))
+        .order_by(before_the_room.desc(), command_steps.c.nr)
     )  # fmt: skip
     for row in rows:
         step = StepRow(moment(row.at), State(row.state), row.detail, msgspec.json.decode(row.params))

@@ -20,7 +20,8 @@ from fleet_server.ingest.handlers.report import take
 from fleet_server.ingest.intake import Intake
 from fleet_server.live.stream import Change, Stream
 from fleet_server.sites_file import COLUMNS, sites_of
-from fleet_server.store import logs
+from fleet_server.store import commands, logs
+from fleet_server.store.commands import CommandRow, StepRow
 from fleet_server.store.database import Database
 from fleet_server.store.sites import SiteRow, all_sites, replace_sites
 from fleet_server.store.tables import log_entries
@@ -75,6 +76,23 @@ def test_a_command_never_goes_back_and_only_a_late_answer_corrects_its_end(steps
         elif after not in FINAL:
             assert order.index(after) >= order.index(state)
         state = after
+
+
+@pytest.mark.parametrize("before", [0, 1, 2, 3])
+def test_a_room_that_answers_before_the_server_wrote_that_it_sent_is_told_of_in_the_order_of_what_happened(
+    database: Database, before: int
+) -> None:
+    row = CommandRow(
+        uuid7(), "s", "camera-1", "reboot", {}, "", "Lê Văn An", "", NOW, NOW, NOW, State.REQUESTED
+    )  # fmt: skip
+    of_the_room = [State.ACCEPTED, State.RUNNING, State.SUCCEEDED]
+    written = [*of_the_room[:before], State.SENT, *of_the_room[before:]]
+    database.write_now(lambda db: commands.add(db, row))
+    for state in written:
+        step = StepRow(NOW, state, str(state), {})
+        database.write_now(lambda db, step=step: commands.advance(db, row.id, step))  # type: ignore[misc]
+    told = database.read_now(lambda db: commands.steps(db, row.id))
+    assert [step.state for step in told] == [State.REQUESTED, State.SENT, *of_the_room]
 
 
 def test_a_session_is_live_from_ten_minutes_before_to_its_end() -> None:
