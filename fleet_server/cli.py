@@ -143,15 +143,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FleetError as error:
         print(f"diemcau-server: {error_text(given.lang, error)}", file=sys.stderr)
         return 1 if isinstance(error, BadFile) else 2
-    except PermissionError as error:
-        account = pwd.getpwuid(os.geteuid()).pw_name
-        said = translate(given.lang, "errors.file.not_allowed", file=error.filename, account=account)
-        print(f"diemcau-server: {said}", file=sys.stderr)
+    except OSError as error:
+        print(f"diemcau-server: {_said_of_file(given.lang, error)}", file=sys.stderr)
         return 2
-    except (OSError, ProfileError) as error:
+    except ProfileError as error:
         print(f"diemcau-server: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _said_of_file(lang: str, error: OSError) -> str:
+    """Why a file could not be used; what the system says of anything else."""
+    if isinstance(error, PermissionError) and error.filename:
+        account = pwd.getpwuid(os.geteuid()).pw_name
+        return translate(lang, "errors.file.not_allowed", file=str(error.filename), account=account)
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return translate(lang, "errors.file.not_there", file=str(error.filename))
+    return str(error)
 
 
 def _profiles(settings: Settings, given: argparse.Namespace) -> int:

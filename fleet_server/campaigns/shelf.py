@@ -68,7 +68,7 @@ class Shelf:
                 raise ValueError("its list does not fit")
         except InvalidSignature as error:
             raise BadFile("releases.not_signed", file=str(file), owner=str(self._key)) from error
-        except PermissionError:
+        except (PermissionError, FileNotFoundError):
             raise
         except (OSError, tarfile.TarError, KeyError, ValueError, TypeError) as error:
             raise BadFile(

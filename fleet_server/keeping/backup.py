@@ -146,7 +146,7 @@ def _run_postgres(program: str, settings: Settings, *arguments: str, connected: 
 
 
 def _checked(file: Path) -> list[str]:
-    """The parts of a backup, each of which is as it was written. Raises BadFile."""
+    """The parts of a backup, each of which is as it was written. Raises BadFile, OSError."""
     try:
         with zipfile.ZipFile(file) as book:
             told = json.loads(book.read(_LIST))
@@ -161,7 +161,7 @@ def _checked(file: Path) -> list[str]:
                     found = _digest(source)
                 if found != wanted:
                     raise ValueError(f"{part}: is not as it was written")
-    except PermissionError:
+    except (PermissionError, FileNotFoundError):
         raise
     except Exception as error:
         raise BadFile("backup.damaged", file=str(file), detail=f"{type(error).__name__}: {error}"[:200]) from error
