@@ -6,13 +6,19 @@ import subprocess
 import sys
 from typing import Any
 
+_WS_DISCOVERY = 3702
+
 
 class LoopbackSocket(socket.socket):
     """A socket that binds to 127.0.0.1 wherever it is told to bind, and sends nothing that would leave."""
 
+    discovery_port = 0
+    """Instead of the one port of WS-Discovery, which every camera on this machine would answer at; 0: any port."""
+
     def bind(self, address: Any) -> None:
         if isinstance(address, tuple):
-            address = ("127.0.0.1", *address[1:])
+            port = self.discovery_port if address[1] == _WS_DISCOVERY else address[1]
+            address = ("127.0.0.1", port, *address[2:])
         super().bind(address)
 
     def sendto(self, data: Any, *where: Any) -> int:
@@ -27,7 +33,8 @@ class LoopbackSocket(socket.socket):
 
 def main() -> None:
     """Make a clip whose picture moves, then run ipycam with it."""
-    config, clip = sys.argv[1:3]
+    config, clip, discovery_port = sys.argv[1:4]
+    LoopbackSocket.discovery_port = int(discovery_port)
     subprocess.run(
         ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc=size=640x360:rate=5", "-t", "20",
          "-pix_fmt", "yuv420p", clip],

@@ -99,8 +99,11 @@ def start_upsd(processes: Processes, folder: Path) -> int:
     return port
 
 
-def start_camera(processes: Processes, folder: Path) -> dict[str, object]:
-    """ipycam, an ONVIF camera in software, kept on the loopback interface; settings for our driver."""
+def start_camera(processes: Processes, folder: Path, discovery_port: int = 0) -> dict[str, object]:
+    """ipycam, an ONVIF camera in software, kept on the loopback interface; settings for our driver.
+
+    `discovery_port`: where it answers WS-Discovery, for whoever will look round.
+    """
     folder.mkdir(parents=True)
     port, clip = free_port(), folder / "clip.mp4"
     config = {
@@ -108,5 +111,6 @@ def start_camera(processes: Processes, folder: Path) -> dict[str, object]:
         "password": "camera", "main_width": 640, "main_height": 360, "main_fps": 5,
     }  # fmt: skip
     (folder / "camera.json").write_text(json.dumps(config))
-    processes.start("camera", [sys.executable, "-m", "demo.loopback_camera", str(folder / "camera.json"), str(clip)])
+    told = [str(folder / "camera.json"), str(clip), str(discovery_port)]
+    processes.start("camera", [sys.executable, "-m", "demo.loopback_camera", *told])
     return {"host": "127.0.0.1", "port": port, "username": "admin", "password": "camera"}

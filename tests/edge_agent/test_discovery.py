@@ -31,6 +31,7 @@ from demo.this_machine import _DUMMY, _UPSD, start_camera, start_upsd
 from device_drivers.area import Area
 from device_drivers.camera_onvif.discover import camera_in
 from device_drivers.equipment import EquipmentLoop
+from device_drivers.loopback import free_port
 from device_drivers.mdns import named_in
 from device_drivers.mixer_osc.simulator import SimulatedMixer
 from device_drivers.registry import driver_class
@@ -252,27 +253,14 @@ def test_everything_that_answers_is_found_with_what_it_says_of_itself(around: Su
         msgspec.convert(device.settings, driver_class(device.driver).Settings)
 
 
-def port_of_discovery_is_free() -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("127.0.0.1", 3702))
-        except OSError:
-            return False
-    return True
-
-
 @pytest.mark.timeout(240)
 def test_a_camera_that_is_not_ours_is_found_when_it_is_asked(processes: Processes, tmp_path: Path) -> None:
-    """Its port is fixed by WS-Discovery, so only one test on a machine can have it."""
     need(importlib.util.find_spec("ipycam"), "ipycam")
     need(shutil.which("ffmpeg"), "ffmpeg")
-    try:
-        wait_for(port_of_discovery_is_free, 60)
-    except AssertionError:
-        pytest.skip("somebody on this machine keeps the port of WS-Discovery")
-    settings = start_camera(processes, tmp_path / "camera")
+    port = free_port()
+    settings = start_camera(processes, tmp_path / "camera", port)
     closed = {str(port): free_of_listeners() for port in (10023, 10024, 3493, 5353, 4352)}
-    area = msgspec.convert(LOOPBACK | {"ports": closed}, Area)
+    area = msgspec.convert(LOOPBACK | {"ports": closed | {"3702": port}}, Area)
 
     def seen() -> list[FoundDevice]:
         return [device for device in discover(area) if device.driver == "camera_onvif"]
