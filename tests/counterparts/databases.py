@@ -99,8 +99,19 @@ def url_in(folder: Path) -> str:
 
 
 def database_in(folder: Path) -> Database:
-    """The same, opened."""
+    """The same, opened. A new SQLite file is a copy of one that every revision has made."""
+    file = folder / "fleet.db"
+    if os.environ.get(CHOICE) != "postgresql" and not file.exists():
+        file.write_bytes(_made_by_every_revision())
     return Database(url_of(url_in(folder), {}))
+
+
+@cache
+def _made_by_every_revision() -> bytes:
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "fleet.db"
+        Database(f"sqlite:///{file}").close()
+        return file.read_bytes()
 
 
 def rows_in(folder: Path, statement: str, **values: object) -> list[tuple[Any, ...]]:

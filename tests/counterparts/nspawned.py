@@ -32,7 +32,11 @@ class NspawnedDebian:
         children = Path(f"/proc/{self._child.pid}/task/{self._child.pid}/children")
         wait_for(lambda: children.read_text().split(), 30, "nspawn has no child")
         self.leader = int(children.read_text().split()[0])
-        wait_for(lambda: self.run(command, check=False).stdout.strip() in answers, within_s, self.name)
+        try:
+            wait_for(lambda: self.run(command, check=False).stdout.strip() in answers, within_s, self.name)
+        except AssertionError as error:
+            held_up = self.run("systemctl list-jobs; systemctl --failed; journalctl -b -n 30 --no-pager", check=False)
+            raise AssertionError(f"{error}\n{held_up.stdout[-6_000:]}") from error
 
     def run(
         self, line: str, check: bool = True, given: str = "", within_s: float = 120
