@@ -5,6 +5,7 @@ The line is taken no more than the centre allows; what is not what was promised 
 
 import hashlib
 import logging
+import os
 import random
 import shutil
 import urllib.error
@@ -20,6 +21,8 @@ from wire.times import Clock
 log = logging.getLogger("diemcau.download")
 
 FIRST_PAUSE_S = 10.0
+PART = "bundle.part"
+"""What has come so far."""
 _WITHIN_S, _BLOCK = 30.0, 16_384
 _LONGEST_PAUSE_S = 600.0
 _REMEMBERED = 16
@@ -65,7 +68,7 @@ class Download:
         self, wanted: WantedFile, is_wanted: Callable[[], bool], stop: Event, beat: Callable[[], None]
     ) -> Path | None:
         self._folder.mkdir(exist_ok=True, mode=0o700)
-        part = self._folder / "bundle.part"
+        part = self._folder / PART
         if text_of(self._folder / "part-of") != wanted.sha256:
             part.unlink(missing_ok=True)
             put(self._folder / "part-of", wanted.sha256)
@@ -124,9 +127,12 @@ def text_of(file: Path) -> str:
 
 
 def put(file: Path, text: str) -> None:
-    """Write a small file of ours, whole or not at all."""
+    """Write a small file of ours, whole or not at all, also when the power is cut."""
     new = file.with_name(f".{file.name}.new")
-    new.write_text(text, encoding="utf-8")
+    with new.open("w", encoding="utf-8") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
     new.replace(file)
 
 

@@ -8,11 +8,12 @@ import logging
 import os
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
 
-from edge_agent.download import FIRST_PAUSE_S, Download, SaidOnce, put, text_of
+from edge_agent.download import FIRST_PAUSE_S, PART, Download, SaidOnce, put, text_of
 from edge_agent.log import RoomLog
 from wire.errors import WireError, WrongSignature
 from wire.messages import WantedFile
@@ -22,6 +23,7 @@ log = logging.getLogger("diemcau.firmware")
 
 KEY = Path(os.environ.get("DIEMCAU_RELEASE_KEY", "/etc/diemcau/release.pub"))
 _LOOK_EVERY_S = 5.0
+_KEPT = timedelta(days=7)
 _SPACE = 3
 """So many times its size must be free: what comes, the image in it, and something to live on."""
 _WHY: dict[type[Exception], str] = {
@@ -42,6 +44,7 @@ class FirmwareFetcher:
     ) -> None:  # fmt: skip
         """`key`: public key of whoever signs images."""
         self._folder, self._key, self._look_every_s = folder / "firmware", key, look_every_s
+        self._clock = clock
         self._wanted: tuple[WantedFile, ...] | None = None
         self._download = Download(self._folder, _SPACE, self._say_no_space, clock, first_pause_s)
         self._said = SaidOnce(self._folder, room_log.event)
@@ -114,14 +117,17 @@ class FirmwareFetcher:
         self._said.event("firmware_refused", _mark_of(wanted), why="no_space", file=wanted.sha256)
 
     def _throw_away(self, wanted: tuple[WantedFile, ...]) -> None:
-        """What nobody wants here any more."""
+        """What nobody wants here any more. Nothing at all is wanted while a session is near or it is not the hour: then
+        what is here is kept for a while."""
         kept = {text_of(self._folder / f"{each.sha256}.here").partition(" ")[0] for each in wanted}
         kept |= {each.sha256 for each in wanted}
-        for file in (*self._folder.glob("*.image"), *self._folder.glob("*.here"), *self._folder.glob("*.refused")):
-            if file.stem not in kept:
-                file.unlink(missing_ok=True)
-        if text_of(self._folder / "part-of") not in kept:
-            (self._folder / "bundle.part").unlink(missing_ok=True)
+        if text_of(self._folder / "part-of") in kept:
+            kept.add(Path(PART).stem)
+        for file in self._folder.glob("*"):
+            if file.suffix in (".image", ".here", ".refused", Path(PART).suffix) and file.stem not in kept:
+                age_s = self._clock.now().timestamp() - file.stat().st_mtime
+                if wanted or age_s > _KEPT.total_seconds():
+                    file.unlink(missing_ok=True)
 
 
 def _mark_of(wanted: WantedFile) -> str:

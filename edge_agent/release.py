@@ -58,6 +58,7 @@ class ReleaseFetcher:
     def _bring(self, wanted: WantedRelease, stop: Event, beat: Callable[[], None]) -> None:
         handed, mark = self._folder / "handed", hashlib.sha256(wanted.url.encode()).hexdigest()[:16]
         if text_of(handed) == mark:
+            self._hand_over_again(mark)
             return  # it was tried, and we are here: it is being tried, or what became of it is said
         if wanted.version == version("diemcau"):
             self._said.event("release_taken", mark, version=wanted.version)
@@ -65,24 +66,34 @@ class ReleaseFetcher:
 
         def hand_over(bundle: Path) -> None:
             bundle.replace(self._folder / "bundle.tar")
-            put(handed, mark)
             put(self._folder / "tried", wanted.version)
+            put(handed, mark)
             put(self._folder / "wanted", mark)
             log.info("release_handed_over version=%s", wanted.version)
 
         self._download.bring(wanted, lambda: self._wanted == wanted, hand_over, stop, beat)
 
+    def _hand_over_again(self, mark: str) -> None:
+        """We ended between the bundle and the word that it is there; the installer writes its state before it takes
+        either away."""
+        lies_there = (self._folder / "bundle.tar").exists() and not (self._folder / "wanted").exists()
+        if lies_there and text_of(self._folder / "tried") and self._installer_says().get("offer") != mark:
+            put(self._folder / "wanted", mark)
+
     def _say_no_space(self, wanted: WantedFile) -> None:
         if isinstance(wanted, WantedRelease):
             self._said.event("release_no_space", wanted.url, version=wanted.version)
 
+    def _installer_says(self) -> dict[str, object]:
+        try:
+            found: dict[str, object] = json.loads((self._home / "state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found
+
     def _say_what_became_of_it(self) -> None:
         """By the installer's state file: in use, or put back."""
-        try:
-            found = json.loads((self._home / "state.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return
-        mark = text_of(self._folder / "handed")
+        found, mark = self._installer_says(), text_of(self._folder / "handed")
         if not mark or found.get("offer") != mark:
             return  # of an earlier offer
         phase, tried = found.get("phase"), text_of(self._folder / "tried")

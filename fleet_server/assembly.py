@@ -133,7 +133,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     provision = ProvisionDesk(database, fleet, commands, sessions, stream, clock)
     await rollout.load()
     await provision.load()
-    tickets = box.derived("release tickets"), settings.own_url
+    tickets = box.derived("release tickets"), settings.own_url, lambda: link.is_connected
     shelf, images = (
         Shelf(settings.releases_folder, settings.release_key),
         Images(settings.firmware_folder, settings.release_key),

@@ -18,7 +18,7 @@ from firmware_profiles.errors import ProfileError
 from fleet_server.config import Settings, settings_of
 from fleet_server.domain.access import Role
 from fleet_server.errors import BadFile, FleetError
-from fleet_server.texts import LANGS, error_text, translate
+from fleet_server.texts import LANGS, Lang, error_text, translate
 from wire.inert import log_to_stderr
 
 _BY_MODULE = {
@@ -152,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _said_of_file(lang: str, error: OSError) -> str:
+def _said_of_file(lang: Lang, error: OSError) -> str:
     """Why a file could not be used; what the system says of anything else."""
     if isinstance(error, PermissionError) and error.filename:
         account = pwd.getpwuid(os.geteuid()).pw_name

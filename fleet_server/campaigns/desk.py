@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from fleet_server.domain.readiness import Verdict
-from fleet_server.domain.waves import Facts, State, Step, Turn, Unit, WaveRoom, accepted, is_open, planned, turn_of
+from fleet_server.domain.waves import Facts, State, Step, Turn, Unit, WaveRoom, accepted, offered, planned, turn_of
 from fleet_server.errors import Conflict, Invalid, NotFound
 from fleet_server.failing import Failing
 from fleet_server.live.stream import Stream
@@ -56,9 +56,10 @@ class CampaignDesk(ABC):
 
     def __init__(
         self, database: Database, fleet: Fleet, sessions: SessionDesk, stream: Stream, clock: Clock, key: bytes,
-        own_url: str,
+        own_url: str, is_connected: Callable[[], bool],
     ) -> None:  # fmt: skip
-        """`key`: rooms' tickets are made of it."""
+        """`key`: rooms' tickets are made of it; `is_connected`: whether rooms can be heard."""
+        self._is_connected = is_connected
         self._database, self._fleet, self._sessions = database, fleet, sessions
         self._stream, self._clock, self._key, self._own_url = stream, clock, key, own_url
         self._current: Campaign | None = None
@@ -130,7 +131,8 @@ class CampaignDesk(ABC):
             current = self.current
             if current is None or self._parcel is None:
                 return
-            if not goes_on(current):
+            is_blind = self._fleet.is_learning or not self._is_connected()  # who cannot be heard has not gone away
+            if not goes_on(current) or is_blind:
                 self._put(current)
                 return
             now = self._clock.now()
@@ -178,8 +180,9 @@ class CampaignDesk(ABC):
         """How ready a room is; higher is better."""
         return _RANKS.get(entry.verdict, 0)
 
-    def _is_offered(self, room: WaveRoom, now: datetime) -> bool:
-        return is_open(room) and not self._is_busy(room.site, now)
+    def _offered(self, current: Campaign, now: datetime) -> list[WaveRoom]:
+        """Whose turn it is, away from sessions."""
+        return [room for room in offered(current.rooms, now) if not self._is_busy(room.site, now)]
 
     def _put(self, current: Campaign | None) -> None:
         """It is so now; each room's ticket follows from it."""
@@ -194,10 +197,9 @@ class CampaignDesk(ABC):
             log.error("parcel_missing kind=%s version=%s", self.kind, current.version)
             return
         now = self._clock.now()
-        for room in current.rooms:
-            if self._is_offered(room, now):
-                text = f"{current.id} {room.site}"
-                self._tickets[room.site] = hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+        for room in self._offered(current, now):
+            text = f"{current.id} {room.site}"
+            self._tickets[room.site] = hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
 
 
 def goes_on(current: Campaign) -> bool:

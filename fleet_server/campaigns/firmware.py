@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import ClassVar
 from zoneinfo import ZoneInfo
@@ -60,9 +60,9 @@ class FirmwareCampaigns(CampaignDesk):
 
     def __init__(
         self, database: Database, fleet: Fleet, sessions: SessionDesk, stream: Stream, clock: Clock, key: bytes,
-        own_url: str, images: Images, commands: CommandDesk, zone: ZoneInfo,
+        own_url: str, is_connected: Callable[[], bool], images: Images, commands: CommandDesk, zone: ZoneInfo,
     ) -> None:  # fmt: skip
-        super().__init__(database, fleet, sessions, stream, clock, key, own_url)
+        super().__init__(database, fleet, sessions, stream, clock, key, own_url, is_connected)
         self.images, self._commands, self._zone = images, commands, zone
         self._described: FirmwareList | None = None
         """Of the campaign's image."""
@@ -118,30 +118,29 @@ class FirmwareCampaigns(CampaignDesk):
         for room in current.rooms:
             entry = entries.get(room.site)
             fit = _fit_of(entry, room.device)
-            if entry is None or fit is None or described is None:
+            if described is None:
+                continue
+            if entry is None or fit is None:
+                found[room.unit] = Facts(0, is_gone=True)
                 continue
             standing = _standing(described, fit, known.tries.get(room.unit, ()), now)
             failed = standing.failed or ("" if standing.has_taken else known.refused.get(room.site, ""))
             found[room.unit] = Facts(
-                self._rank_of(entry), not _is_well(entry, room.device), self._is_busy(room.site, now),
-                standing.has_taken, failed,
+                self._rank_of(entry), not _is_well(entry, room.device), is_busy=self._is_busy(room.site, now),
+                has_taken=standing.has_taken, went_back=failed,
             )  # fmt: skip
         return found
 
     async def _ask(self, current: Campaign, described: FirmwareList) -> None:
         known, now = await self._database.read(lambda db: _known_of(db, current)), self._clock.now()
         asked = {site for (site, _), tries in known.tries.items() if tries[-1].state not in FINAL}
-        for room in current.rooms:
+        for room in self._offered(current, now):
             entry = self._fleet.entries.get(room.site)
             fit = _fit_of(entry, room.device)
             if entry is None or fit is None or room.site in asked or room.site not in known.here:
                 continue  # one device of a room at a time
             tries = known.tries.get(room.unit, ())
-            if (
-                self._is_offered(room, now)
-                and _is_well(entry, room.device)
-                and _standing(described, fit, tries, now).may_be_asked
-            ):
+            if _is_well(entry, room.device) and _standing(described, fit, tries, now).may_be_asked:
                 asked.add(room.site)
                 await self._tell(current, described, room.unit, len(tries))
 

@@ -1,6 +1,6 @@
 """A release goes through the fleet: each room fetches it, tries it, and says whether it runs it or went back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import ClassVar
 
@@ -28,9 +28,9 @@ class ReleaseCampaigns(CampaignDesk):
 
     def __init__(
         self, database: Database, fleet: Fleet, sessions: SessionDesk, stream: Stream, clock: Clock, key: bytes,
-        own_url: str, shelf: Shelf,
+        own_url: str, is_connected: Callable[[], bool], shelf: Shelf,
     ) -> None:  # fmt: skip
-        super().__init__(database, fleet, sessions, stream, clock, key, own_url)
+        super().__init__(database, fleet, sessions, stream, clock, key, own_url, is_connected)
         self.shelf = shelf
 
     async def begin(self, version: str, rate_kbit_s: int, by: str, canary: str = "") -> Campaign:
@@ -65,11 +65,13 @@ class ReleaseCampaigns(CampaignDesk):
         found = {}
         for room in current.rooms:
             entry, said = entries.get(room.site), last.get(room.site)
-            if entry is not None:
+            if entry is None:
+                found[room.unit] = Facts(0, is_gone=True)
+            else:
                 went_back = said is not None and said.event == _WENT_BACK
                 found[room.unit] = Facts(
-                    self._rank_of(entry), entry.verdict is Verdict.OFFLINE, self._is_busy(room.site, now),
-                    said is not None and said.event == _TAKEN,
-                    (said.text("why") or current.version) if said is not None and went_back else "",
+                    self._rank_of(entry), entry.verdict is Verdict.OFFLINE,
+                    is_busy=self._is_busy(room.site, now), has_taken=said is not None and said.event == _TAKEN,
+                    went_back=(said.text("why") or current.version) if said is not None and went_back else "",
                 )  # fmt: skip
         return found

@@ -13,11 +13,20 @@ from wire.firmware import FirmwareList
 
 ACTION = "upgrade_firmware"
 MOST_TRIES = 3
-_AGAIN = frozenset({
-    "upload_broke", "old_firmware", "not_answering", "busy", "image_not_here", "clock_untrusted", "agent_stopped",
-    "not_started",
-})  # fmt: skip
+_AGAIN = frozenset(
+    {
+        "upload_broke",
+        "old_firmware",
+        "not_answering",
+        "busy",
+        "clock_untrusted",
+        "agent_stopped",
+        "not_started",
+    }
+)
 """What a power cut or a broken line looks like: it is tried again. Whatever else a device says ends it."""
+
+_NOT_HERE = "image_not_here"
 
 
 class Try(Struct, frozen=True):
@@ -67,11 +76,17 @@ def standing_of(tries: Sequence[Try], is_running_it: bool, now: datetime) -> Sta
         return Standing(has_taken=True)
     if last is None or last.state is State.EXPIRED:
         return Standing(may_be_asked=True)  # one that the room never had is no try
+    if last.detail == _NOT_HERE:
+        return Standing(may_be_asked=now > last.answer_by)  # nor one without the image, which is on its way again
     if last.state is State.SUCCEEDED:
         return Standing(failed="not_seen" if now > last.answer_by else "")
-    if last.detail not in _AGAIN or sum(each.state is not State.EXPIRED for each in tries) >= MOST_TRIES:
+    if last.detail not in _AGAIN or sum(map(_is_try, tries)) >= MOST_TRIES:
         return Standing(failed=last.detail)
     return Standing(may_be_asked=True)
+
+
+def _is_try(one: Try) -> bool:
+    return one.state is not State.EXPIRED and one.detail != _NOT_HERE
 
 
 def _is_for(described: FirmwareList, fit: Fit) -> bool:

@@ -25,7 +25,7 @@ class Step(StrEnum):
     BACK = "back"
     """It tried and went back by itself."""
     AWAY = "away"
-    """It was out of reach; the offer stands, and nobody waits for it."""
+    """It was out of reach, or said nothing; nobody waits for it. It may have the change once another has proved it."""
 
 
 class State(StrEnum):
@@ -36,6 +36,9 @@ class State(StrEnum):
     STOPPED = "stopped"
     DONE = "done"
 
+
+SILENT, GONE = "silent", "gone"
+"""Why nobody waits for a room that was not just out of reach."""
 
 Unit = tuple[str, str]
 """What is changed as one: a site, and one device of it; empty where it is the room itself."""
@@ -48,7 +51,8 @@ class WaveRoom(Struct, frozen=True):
     wave: int
     step: Step = Step.WAITING
     before: int = 0
-    """How ready it was when it was offered the change; higher is better."""
+    """How ready it was when it was offered the change; higher is better. 0 once it is as ready again: it is watched no
+    longer."""
     since: datetime | None = None
     """Of the step."""
     detail: str = ""
@@ -66,6 +70,8 @@ class Facts(Struct, frozen=True):
     rank: int
     """How ready it is; higher is better."""
     is_away: bool = False
+    is_gone: bool = False
+    """It is no room, or no device, of ours any more."""
     is_busy: bool = False
     """In a session, or soon."""
     has_taken: bool = False
@@ -95,28 +101,30 @@ def turn_of(rooms: Iterable[WaveRoom], facts: Mapping[Unit, Facts], now: datetim
     """Rooms go on by what is known of them; the next wave begins when this one is over and none of it has suffered.
 
     Until one has taken the change and was watched, one at a time is offered it: where the canary is away, the next room
-    stands in for it.
+    stands in for it; where all are, the first that is back.
     """
     rooms = list(rooms)
     after = {room.unit: _after(room, facts.get(room.unit), now) for room in rooms}
     changed = {room.unit: after[room.unit] for room in rooms if after[room.unit] != room}
     for room in after.values():
-        known = facts.get(room.unit)
-        if room.step is Step.BACK and room.unit in changed:
-            return Turn(tuple(changed.values()), State.STOPPED, room.site)
-        if room.step is Step.TAKEN and known is not None and known.rank < room.before and _is_watched_out(room, now):
+        went_back = room.step is Step.BACK and room.unit in changed
+        if went_back or _suffers(room, facts.get(room.unit), now):
             return Turn(tuple(changed.values()), State.STOPPED, room.site)
     open_waves = [room.wave for room in after.values() if not _is_over(room, now)]
+    is_proved = _is_proved(after.values(), now)
     if not open_waves:
-        return Turn(tuple(changed.values()), State.DONE)
-    is_proved = any(room.step is Step.TAKEN and _is_watched_out(room, now) for room in after.values())
+        again = None if is_proved else next((room for room in after.values() if _is_back(room, facts)), None)
+        if again is None:
+            return Turn(tuple(changed.values()), State.DONE)
+        changed[again.unit] = replace(again, step=Step.OFFERED, before=facts[again.unit].rank, since=now)
+        return Turn(tuple(changed.values()), State.RUNNING)
     is_tried = any(room.step in (Step.OFFERED, Step.TAKEN) for room in after.values())
     for room in after.values():
         known = facts.get(room.unit)
         if room.wave != min(open_waves) or room.step is not Step.WAITING or known is None or known.is_busy:
             continue
         if known.is_away:
-            changed[room.unit] = replace(room, step=Step.AWAY, before=known.rank, since=now)
+            changed[room.unit] = replace(room, step=Step.AWAY, since=now)
         elif is_proved or not is_tried:
             changed[room.unit] = replace(room, step=Step.OFFERED, before=known.rank, since=now)
             is_tried = True
@@ -124,8 +132,15 @@ def turn_of(rooms: Iterable[WaveRoom], facts: Mapping[Unit, Facts], now: datetim
 
 
 def is_open(room: WaveRoom) -> bool:
-    """Whether it was offered the change and has yet to say what became of it."""
+    """Whether it may take the change and has yet to say what became of it."""
     return room.step in (Step.OFFERED, Step.AWAY)
+
+
+def offered(rooms: Iterable[WaveRoom], now: datetime) -> list[WaveRoom]:
+    """Those that may have the change now: whoever was away only once another has proved it."""
+    rooms = list(rooms)
+    is_proved = _is_proved(rooms, now)
+    return [room for room in rooms if room.step is Step.OFFERED or (room.step is Step.AWAY and is_proved)]
 
 
 def accepted(rooms: Iterable[WaveRoom]) -> list[WaveRoom]:
@@ -134,15 +149,43 @@ def accepted(rooms: Iterable[WaveRoom]) -> list[WaveRoom]:
 
 
 def _after(room: WaveRoom, known: Facts | None, now: datetime) -> WaveRoom:
-    if known is None or not is_open(room):
+    if known is None:
+        return room
+    if room.step is Step.TAKEN and room.before and (known.is_gone or known.rank >= room.before):
+        return replace(room, before=0) if _is_watched_out(room, now) else room
+    if known.is_gone and room.step in (Step.WAITING, Step.OFFERED):
+        return replace(room, step=Step.AWAY, since=now, detail=GONE)
+    if not is_open(room):
         return room
     if known.went_back:
         return replace(room, step=Step.BACK, since=now, detail=known.went_back[:200])
     if known.has_taken:
         return replace(room, step=Step.TAKEN, since=now)
     if room.step is Step.OFFERED and room.since is not None and now - room.since >= GIVEN_UP:
-        return replace(room, step=Step.AWAY, since=now)
+        return replace(room, step=Step.AWAY, since=now, detail=SILENT)
+    if room.step is Step.AWAY and known.rank > room.before:
+        return replace(room, before=known.rank)  # how ready it is now that it is back
     return room
+
+
+def _suffers(room: WaveRoom, known: Facts | None, now: datetime) -> bool:
+    """Whether it has taken the change and is less ready than before."""
+    return (
+        room.step is Step.TAKEN and known is not None and known.rank < room.before and _is_watched_out(room, now)
+    )  # fmt: skip
+
+
+def _is_proved(rooms: Iterable[WaveRoom], now: datetime) -> bool:
+    return any(room.step is Step.TAKEN and _is_watched_out(room, now) for room in rooms)
+
+
+def _is_back(room: WaveRoom, facts: Mapping[Unit, Facts]) -> bool:
+    """Whether it was only out of reach, and is not any more."""
+    known = facts.get(room.unit)
+    return (
+        room.step is Step.AWAY and not room.detail
+        and known is not None and not (known.is_away or known.is_gone or known.is_busy)
+    )  # fmt: skip
 
 
 def _is_watched_out(room: WaveRoom, now: datetime) -> bool:

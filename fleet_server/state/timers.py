@@ -55,8 +55,8 @@ class Timers:
                 moment, site = heapq.heappop(self._heap)
                 if self._known.get(site) == moment:
                     del self._known[site]
-                entry = self._fleet.entries[site]
-                if entry.judgement.changes_at <= now:
+                entry = self._fleet.entries.get(site)
+                if entry is not None and entry.judgement.changes_at <= now:
                     due.append(self._fleet.judged(entry, entry.room))
             if due:
                 await keep(self._fleet, self._database, due)

@@ -1,7 +1,9 @@
 """A room keeps what is signed for its devices, and believes nothing else."""
 
 import hashlib
+import os
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,7 +67,9 @@ def offered(centre: FileServer, query: str = "", rate_kbit_s: float = 1e6) -> Wa
     return WantedFile(size=len(centre.content), sha256=sha256, url=centre.url + query, rate_kbit_s=rate_kbit_s)
 
 
-def test_a_signed_image_is_fetched_once_and_thrown_away_when_nobody_wants_it(centre: FileServer, room: Room) -> None:
+def test_a_signed_image_is_fetched_once_and_kept_for_a_while_when_nobody_wants_it(
+    centre: FileServer, room: Room
+) -> None:
     room.fetcher.told((offered(centre),))
     wait_for(lambda: room.said() == [("firmware_fetched", "V5.7.15 build 210628")], 10, "it is not fetched")
     found = room.fetcher.image(SHA256)
@@ -74,8 +78,27 @@ def test_a_signed_image_is_fetched_once_and_thrown_away_when_nobody_wants_it(cen
     wait_for(lambda: len(room.said()) == 2, 10, "another offer is answered too")
     assert len(centre.asked) == 1, "and not fetched again"
     room.fetcher.told(())
+    room.looks_again()
+    room.fetcher.told((offered(centre),))
+    room.looks_again()
+    assert len(centre.asked) == 1 and room.fetcher.image(SHA256), "a session was near, and is over"
+    room.fetcher.told(())
+    for file in room.folder.iterdir():
+        os.utime(file, (time.time() - 8 * 86_400,) * 2)
     wait_for(lambda: room.fetcher.image(SHA256) is None, 10, "it is kept for ever")
     assert not list(room.folder.glob("*.here"))
+
+
+def test_another_image_takes_the_place_of_the_one_before(centre: FileServer, room: Room, keys: Path) -> None:
+    room.fetcher.told((offered(centre),))
+    wait_for(room.said, 10)
+    (keys / "image").write_bytes(b"another")
+    firmware.write(keys / "2.tar", keys / "image", keys / "province.key", family="hikvision", version="V6.0.0")
+    another = FileServer((keys / "2.tar").read_bytes())
+    room.fetcher.told((offered(another),))
+    wait_for(lambda: len(room.said()) == 2, 10)
+    assert room.fetcher.image(SHA256) is None and room.fetcher.image(hashlib.sha256(b"another").hexdigest())
+    another.close()
 
 
 def test_a_fetch_goes_on_where_it_broke_off(centre: FileServer, room: Room) -> None:

@@ -62,8 +62,8 @@ def test_what_is_fetched_is_handed_over_once_and_what_became_of_it_is_said_once(
     room.fetcher.told(offered(centre))
     wait_for(lambda: handed(room), 10, "nothing is handed over")
     assert (room.folder / "bundle.tar").read_bytes() == BUNDLE
-    (room.folder / "wanted").unlink()
     room.became("back", "9.9.9 has not reported")
+    (room.folder / "wanted").unlink()
     wait_for(room.events, 10, "what became of it is not said")
     room.looks_again()
     assert room.events() == [("release_back", {"version": "9.9.9", "why": "not_reported"})]
@@ -71,6 +71,14 @@ def test_what_is_fetched_is_handed_over_once_and_what_became_of_it_is_said_once(
     room.fetcher.told(offered(centre, url=f"{centre.url}?another"))
     wait_for(lambda: handed(room), 10, "another offer is another try")
     assert [name for name, _ in room.events()] == ["release_back"], "and nothing is said of it before it is known"
+
+
+def test_what_was_fetched_before_the_agent_ended_is_handed_over_all_the_same(centre: FileServer, room: Room) -> None:
+    room.fetcher.told(offered(centre))
+    wait_for(lambda: handed(room), 10, "nothing is handed over")
+    (room.folder / "wanted").unlink()  # as if it had ended before it could say so
+    wait_for(lambda: handed(room), 10, "the installer never hears of it")
+    assert centre.asked == [""], "it is not fetched again"
 
 
 def test_a_fetch_goes_on_where_it_broke_off(centre: FileServer, room: Room) -> None:

@@ -29,6 +29,12 @@ def test_a_try_that_was_cut_off_is_made_again_and_a_refusal_is_not() -> None:
         assert standing_of([tried(State.FAILED, detail)], False, NOW).failed == detail
 
 
+def test_a_try_without_the_image_is_none_and_the_image_is_waited_for() -> None:
+    without = [tried(State.FAILED, "image_not_here")] * (MOST_TRIES + 1)
+    assert standing_of(without, False, NOW) == standing_of([tried(State.RUNNING)], False, NOW)
+    assert standing_of(without, False, LATER + timedelta(seconds=1)).may_be_asked
+
+
 def test_the_device_has_the_last_word_on_what_it_runs() -> None:
     assert standing_of([tried(State.INTERRUPTED, "agent_stopped")], True, NOW).has_taken
     assert standing_of([tried(State.FAILED, "did_not_come_back")], True, NOW).has_taken, "it came back after all"

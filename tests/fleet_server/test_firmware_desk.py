@@ -74,6 +74,7 @@ class Rig:
 
     async def start(self) -> None:
         await self.centre.start()
+        self.centre.clock.pass_by(20)  # a server that has just started does not take who has yet to report for away
         await self.report()
         for site in SITES:
             await self.centre.set_up(site)
@@ -84,8 +85,8 @@ class Rig:
         c = self.centre
         desk = CommandDesk(c.database, c.fleet, Silent(), c.stream, c.clock, c.sessions.is_live)  # type: ignore[arg-type]
         self.desk = FirmwareCampaigns(
-            c.database, c.fleet, c.sessions, c.stream, c.clock, b"k" * 32, "https://diemcau.vn", self.images, desk,
-            ZoneInfo("Asia/Ho_Chi_Minh"),
+            c.database, c.fleet, c.sessions, c.stream, c.clock, b"k" * 32, "https://diemcau.vn", lambda: c.connected,
+            self.images, desk, ZoneInfo("Asia/Ho_Chi_Minh"),
         )  # fmt: skip
         await self.desk.load()
 

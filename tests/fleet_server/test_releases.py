@@ -18,6 +18,8 @@ from tests.counterparts.centre_without_wires import CentreWithoutWires
 from wire.messages import EventEntry, LogBatch
 
 SITES = {"hub": "hub", **{f"r{nr}": "commune" for nr in range(7)}}
+LEARNS_S = 20
+"""A server that has just started does not take who has yet to report for away."""
 
 
 class Rig:
@@ -33,6 +35,7 @@ class Rig:
 
     async def start(self) -> None:
         await self.centre.start()
+        self.centre.clock.pass_by(LEARNS_S)
         for site in SITES:
             await self.centre.report(site)
             await self.centre.set_up(site)
@@ -42,7 +45,7 @@ class Rig:
         """As a restart of the server does."""
         self.desk = ReleaseCampaigns(
             self.centre.database, self.centre.fleet, self.centre.sessions, self.centre.stream, self.centre.clock,
-            b"k" * 32, "https://diemcau.vn", self.shelf,
+            b"k" * 32, "https://diemcau.vn", lambda: self.centre.connected, self.shelf,
         )  # fmt: skip
         await self.desk.load()
 
@@ -159,6 +162,49 @@ def test_a_session_that_comes_near_takes_the_offer_back_and_a_room_that_was_away
         await rig.pass_by(130)  # it is watched, as every other was
         with pytest.raises(Conflict):
             await rig.desk.set_state(State.STOPPED)
+        rig.centre.close()
+
+    asyncio.run(story())
+
+
+def test_neither_a_server_nor_a_broker_that_was_down_makes_rooms_suffer(rig: Rig) -> None:
+    async def story() -> None:
+        await rig.start()
+        rig.shelf.add(rig.bundle)
+        await rig.desk.begin("0.2.0", 2_000, "An", canary="r3")
+        await rig.desk.look()
+        await rig.says("r3", "release_taken")
+        await rig.pass_by(5)
+        rig.centre.clock.pass_by(600)
+        await rig.centre.start()
+        await rig.again()
+        await rig.desk.look()
+        assert rig.desk.current is not None and rig.desk.current.state is State.RUNNING
+        await rig.pass_by(LEARNS_S)
+        assert list(rig.steps().values()).count("offered") == 1, "it goes on"
+        before = rig.steps()
+        rig.centre.connected = False
+        for site in SITES:
+            await rig.centre.go_away(site)
+        rig.centre.clock.pass_by(600)
+        await rig.desk.look()
+        assert rig.steps() == before and rig.desk.current.state is State.RUNNING
+        rig.centre.close()
+
+    asyncio.run(story())
+
+
+def test_a_campaign_goes_on_without_a_room_that_is_ours_no_longer(rig: Rig) -> None:
+    async def story() -> None:
+        await rig.start()
+        rig.shelf.add(rig.bundle)
+        await rig.desk.begin("0.2.0", 2_000, "An", canary="r3")
+        await rig.desk.look()
+        rig.centre.fleet.drop("r3")
+        for _ in range(2):
+            rig.centre.clock.pass_by(5)
+            await rig.desk.look()
+        assert rig.steps()["r3"] == "away" and list(rig.steps().values()).count("offered") == 1
         rig.centre.close()
 
     asyncio.run(story())

@@ -15,6 +15,7 @@ from fleet_server.domain.waves import (
     Step,
     WaveRoom,
     accepted,
+    offered,
     planned,
     turn_of,
 )
@@ -117,6 +118,52 @@ def test_another_room_goes_first_where_the_canary_is_away() -> None:
     assert "offered" in steps(rooms).values()
 
 
+def test_where_all_were_away_one_tries_it_and_the_others_have_it_once_it_is_proved() -> None:
+    away = dict.fromkeys("abcdefgh", Facts(0, is_away=True))
+    rooms, now, state = fleet("abcdefgh"), START, State.RUNNING
+    while state is State.RUNNING:
+        rooms, state, _ = after(rooms, away, now := now + timedelta(seconds=5))
+    assert state is State.DONE and set(steps(rooms).values()) == {"away"} and not offered(rooms, now)
+    facts = dict.fromkeys("abcdefgh", WELL)
+    for _ in range(3):
+        rooms, state, _ = after(rooms, facts, now := now + timedelta(seconds=5))
+        (tries,) = offered(rooms, now)
+        assert state is State.RUNNING and tries.before == WELL.rank
+    facts[tries.site] = Facts(3, has_taken=True)
+    rooms, state, _ = after(rooms, facts, now)
+    assert not offered(rooms, now + timedelta(seconds=5)), "it has to be watched first"
+    rooms, state, _ = after(rooms, facts, now := now + WATCHED)
+    assert state is State.DONE and len(offered(rooms, now)) == 7, "now whoever is back may have it"
+    worse = {**facts, "h": Facts(1, has_taken=True)}
+    rooms, _, _ = after(rooms, worse, now := now + timedelta(seconds=5))
+    _, state, why = after(rooms, worse, now + WATCHED)
+    assert (state, why) == (State.STOPPED, "h"), "who was away is watched as all others are"
+
+
+def test_a_room_that_was_as_ready_as_before_is_watched_no_longer() -> None:
+    facts = {"a": Facts(3, has_taken=True), "b": Facts(0, is_away=True)}
+    rooms, _, _ = after(fleet("ab"), dict.fromkeys("ab", WELL), START)
+    rooms, _, _ = after(rooms, facts, START)
+    for minute in (3, 4, 5):
+        rooms, state, _ = after(rooms, facts, START + timedelta(minutes=minute))
+    assert state is State.DONE
+    _, state, _ = after(rooms, {**facts, "a": Facts(0, is_away=True)}, START + timedelta(days=3))
+    assert state is State.DONE, "it was switched off for the night"
+
+
+def test_nobody_waits_for_a_room_that_is_ours_no_longer() -> None:
+    gone = Facts(0, is_gone=True)
+    facts = {"a": gone, "b": WELL, "c": gone}
+    rooms, _, _ = after(fleet("abc"), dict.fromkeys("abc", WELL), START)
+    rooms, state, _ = after(rooms, facts, START)
+    rooms, state, _ = after(rooms, facts, START)
+    assert state is State.RUNNING and steps(rooms)["a"] == "away" and steps(rooms)["b"] == "offered"
+    rooms, _, _ = after(rooms, {**facts, "b": Facts(3, has_taken=True)}, START)
+    for _ in range(3):
+        rooms, state, _ = after(rooms, {**facts, "b": gone}, START + WATCHED)
+    assert state is State.DONE and steps(rooms) == {"a": "away", "b": "taken", "c": "away"}
+
+
 def test_two_devices_of_a_room_are_two() -> None:
     rooms = planned([("a", "camera-1"), ("a", "camera-2")])
     turn = turn_of(rooms, {("a", "camera-1"): WELL, ("a", "camera-2"): WELL}, START)
@@ -124,7 +171,7 @@ def test_two_devices_of_a_room_are_two() -> None:
 
 
 HAPPENS = st.sampled_from([WELL, Facts(3, has_taken=True), Facts(1), Facts(3, is_busy=True), Facts(0, is_away=True),
-                           Facts(3, went_back="x")])  # fmt: skip
+                           Facts(0, is_gone=True), Facts(3, went_back="x")])  # fmt: skip
 
 
 @settings(max_examples=300)
@@ -136,13 +183,15 @@ def test_whatever_happens_no_wave_is_begun_before_the_one_before_it_is_over(coun
         before = {room.site: room for room in rooms}
         rooms, state, why = after(rooms, facts, now)
         for room in rooms:
-            if room.step is Step.OFFERED and before[room.site].step is Step.WAITING:
+            if room.step is Step.OFFERED and before[room.site].step is not Step.OFFERED:
                 assert not facts[room.site].is_busy
                 assert (
                     any(each.step is Step.TAKEN for each in rooms)
                     or sum(each.step is Step.OFFERED for each in rooms) == 1
                 ), "nothing is proved yet, and more than one tries it"
                 assert all(other.step not in (Step.WAITING, Step.OFFERED) for other in rooms if other.wave < room.wave)
+        taken = [room for room in rooms if room.step is Step.TAKEN and room.since and now - room.since >= WATCHED]
+        assert taken or len(offered(rooms, now)) <= 1, "nothing is proved yet, and more than one may have it"
         if state is State.STOPPED:
             assert why in before
             if not data.draw(st.booleans()):
