@@ -7,7 +7,7 @@ from fleet_server.config import Settings, url_of
 from fleet_server.doctor.examine import examine
 from fleet_server.keeping.backup import backup as write_backup
 from fleet_server.keeping.backup import restore as read_backup
-from fleet_server.keeping.lock import the_only_one
+from fleet_server.keeping.lock import alone_in, the_only_one
 from fleet_server.keeping.moving import move
 from fleet_server.store import schema
 from fleet_server.store.database import engine_of
@@ -25,7 +25,7 @@ def backup(settings: Settings, given: argparse.Namespace) -> int:
 
 def restore(settings: Settings, given: argparse.Namespace) -> int:
     """Put a backup in place; the server must not run."""
-    with the_only_one(settings.folder):
+    with the_only_one(settings.folder), alone_in(settings.database):
         parts = read_backup(settings, given.file, replace=given.replace)
     print(translate(given.lang, "backup.restored", file=given.file, count=len(parts)))
     return 0
@@ -33,7 +33,7 @@ def restore(settings: Settings, given: argparse.Namespace) -> int:
 
 def migrate(settings: Settings, given: argparse.Namespace) -> int:
     """Bring the database to this release, with a backup first; the server must not run."""
-    with the_only_one(settings.folder):
+    with the_only_one(settings.folder), alone_in(settings.database):
         engine = engine_of(settings.database)
         try:
             with engine.begin() as connection:
@@ -58,7 +58,7 @@ def migrate(settings: Settings, given: argparse.Namespace) -> int:
 def move_database(settings: Settings, given: argparse.Namespace) -> int:
     """Copy everything into an empty database and compare it; the server must not run."""
     target = url_of(given.url, os.environ)
-    with the_only_one(settings.folder):
+    with the_only_one(settings.folder), alone_in(settings.database), alone_in(target):
         moved = move(settings.database, target, lambda part: print(f"{part.table}: {part.rows}", flush=True))
     print(translate(given.lang, "move.done", tables=len(moved), rows=sum(part.rows for part in moved), url=given.url))
     return 0

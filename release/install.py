@@ -25,7 +25,12 @@ from release.manifest import PARTS, TOOL, ReleaseError, is_version, read, unpack
 HOME = Path(os.environ.get("DIEMCAU_HOME", "/opt/diemcau"))
 KEY = Path("/etc/diemcau/release.pub")
 WITHIN_S = 180.0
-_CURRENT, _STATE, _WHOLE = "current", "state.json", "WHOLE"
+_CURRENT, _STATE, _WHOLE, _UNPACKED = "current", "state.json", "WHOLE", ".unpacked-"
+_SPACE = 4
+"""So many times its size a bundle needs while it is installed: its files, and the environment made of them."""
+_KEPT = 3
+"""So many releases stay: what is in use, what it came from, and one to go back to by hand."""
+_SETTLE = "diemcau-release-settle.service"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,9 +82,27 @@ def install_bundle(bundle: Path, part: str, key: Path) -> str:
     home = HOME / version
     if (home / _WHOLE).exists():
         return version
-    shutil.rmtree(home, ignore_errors=True)  # of an installation that was interrupted
+    for rest in (home, *HOME.glob(f"{_UNPACKED}*")):  # of an installation that was interrupted
+        shutil.rmtree(rest, ignore_errors=True)
     HOME.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unpacked-", dir=HOME) as name:
+    free, wanted = shutil.disk_usage(HOME).free, bundle.stat().st_size * _SPACE
+    if free < wanted:
+        raise ReleaseError(
+            f"{HOME}: {free >> 20} MB are free, and {version} wants {wanted >> 20} MB; nothing was changed"
+        )
+    try:
+        _make(home, bundle, manifest, part)
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
+    (home / _WHOLE).write_text(json.dumps({"part": part, **manifest}))
+    _sync(home / _WHOLE)
+    _sync(home)
+    return version
+
+
+def _make(home: Path, bundle: Path, manifest: dict[str, Any], part: str) -> None:
+    with tempfile.TemporaryDirectory(prefix=_UNPACKED, dir=HOME) as name:
         unpack(bundle, manifest, Path(name))
         venv.create(home, symlinks=True)
         (carried,) = Path(name).glob("wheels/pip-*.whl")  # Debian's python3 alone brings none
@@ -89,10 +112,6 @@ def install_bundle(bundle: Path, part: str, key: Path) -> str:
         _run([str(home / "bin/python"), "-m", "compileall", "-q", "-j", "0", str(home / "lib")], 600, check=False)
         _put_tool(Path(name) / TOOL)
     _sync_tree(home)
-    (home / _WHOLE).write_text(json.dumps({"part": part, **manifest}))
-    _sync(home / _WHOLE)
-    _sync(home)
-    return version
 
 
 def take_over(folder: Path, key: Path, unit: str, proof: Path, within_s: float) -> bool:
@@ -103,6 +122,7 @@ def take_over(folder: Path, key: Path, unit: str, proof: Path, within_s: float) 
     bundle, wanted = folder / "bundle.tar", folder / "wanted"
     offer = _offer_in(wanted)
     try:
+        settle(within_s)  # or a trial that was cut off would be forgotten where this one is refused
         version, before = install_bundle(bundle, "room", key), current()
         if before is not None and _order(version) < _order(before):
             raise ReleaseError(f"{version}: is older than {before}, which is in use; `switch` goes back by hand")
@@ -131,8 +151,10 @@ def switch_to(version: str, unit: str | None, proof: Path | None, within_s: floa
         "offer": offer,
     }  # fmt: skip
     _write_state(trial)
+    if unit is not None:
+        _begin(_SETTLE, "start")  # it waits until we are done, and ends the trial where we were killed
     _point_to(version)
-    _restart(unit)
+    _begin(unit, "restart")
     return _await(trial, within_s)
 
 
@@ -166,6 +188,7 @@ def _await(trial: dict[str, Any], within_s: float) -> bool:
     while True:
         if _has_reported(trial):
             _write_state({**trial, "phase": "done"})
+            _clear_away(trial)
             return True
         if time.monotonic() >= until_s:
             return _go_back(trial)
@@ -192,19 +215,29 @@ def _go_back(trial: dict[str, Any]) -> bool:
         return False
     _point_to(trial["from"])
     _write_state({**trial, "phase": "back", "why": why})
-    _restart(trial["unit"])
+    _begin(trial["unit"], "restart")
     print(f"diemcau-release: {why}; {trial['from']} is in use again", file=sys.stderr)
     return False
 
 
-def _restart(unit: str | None) -> None:
+def _begin(unit: str | None, how: str) -> None:
     """Not waited for: a release that hangs as it begins must not keep us from putting it back."""
     if not unit:
         return
     try:
-        _run(["systemctl", "restart", "--no-block", unit], 60, check=False)
+        _run(["systemctl", how, "--no-block", unit], 60, check=False)
     except (OSError, subprocess.SubprocessError) as error:
-        print(f"diemcau-release: {unit} was not restarted: {error}", file=sys.stderr)
+        print(f"diemcau-release: {unit} was not {how}ed: {error}", file=sys.stderr)
+
+
+def _clear_away(trial: dict[str, Any]) -> None:
+    """Releases that nobody goes back to: a room's disk is small."""
+    kept = {trial["from"], trial["to"]}
+    others = [whole for whole in HOME.glob(f"*/{_WHOLE}") if whole.parent.name not in {*kept, _CURRENT}]
+    others.sort(key=lambda whole: whole.stat().st_mtime, reverse=True)
+    for whole in others[max(0, _KEPT - len(kept)):]:  # fmt: skip
+        whole.unlink()  # first: what is half gone is no release
+        shutil.rmtree(whole.parent, ignore_errors=True)
 
 
 def _point_to(version: str) -> None:
@@ -236,9 +269,11 @@ def _offer_in(wanted: Path) -> str:
     return found if re.fullmatch(r"[0-9a-f]{16}", found) else ""
 
 
-def _order(version: str) -> tuple[int, ...]:
-    """Versions in the order of their making."""
-    return tuple(int(part) for part in re.findall(r"\d+", version))
+def _order(version: str) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
+    """Versions in the order of their making: 0.2.0rc1 comes before 0.2.0, and 0.2.0.post1 after it."""
+    ((number, rest),) = re.findall(r"^([0-9.]*[0-9])(.*)$", version)
+    is_whole = re.match(r"[.-]?(a|b|c|rc|alpha|beta|pre|dev)", rest) is None
+    return tuple(map(int, number.split("."))), is_whole, tuple(map(int, re.findall(r"\d+", rest)))
 
 
 def _state() -> dict[str, Any]:

@@ -60,9 +60,12 @@ def backup(settings: Settings, file: Path, *, with_authority: bool, now: datetim
 def restore(settings: Settings, file: Path, *, replace: bool) -> list[str]:
     """Put a backup in place of what is in the folder, which is kept beside it; what was restored.
 
-    Raises BadFile for a file that is damaged or none of ours, and where something is there and `replace` was not said.
+    Raises BadFile for a file that is damaged, none of ours or of another kind of database, and where something is there
+    and `replace` was not said.
     """
     listed = _checked(file)
+    if (_DUMP if _is_postgres(settings) else _DATABASE) not in listed:
+        raise BadFile("backup.other_database", file=str(file), database=make_url(settings.database).get_backend_name())
     there = [part for part in listed if (settings.folder / part).exists()]
     if there and not replace:
         raise BadFile("backup.something_there", folder=str(settings.folder), parts=", ".join(there[:5]))
@@ -76,11 +79,11 @@ def restore(settings: Settings, file: Path, *, replace: bool) -> list[str]:
                     shutil.copyfileobj(source, out, _BLOCK)
         if _DATABASE in listed:
             _check_sqlite(Path(name) / _DATABASE)
+        if _DUMP in listed:
+            _restore_postgres(settings, Path(name) / _DUMP)
         for part in listed:
             if part != _DUMP:
                 _put_in_place(settings.folder, Path(name) / part, part)
-        if _DUMP in listed:
-            _restore_postgres(settings, Path(name) / _DUMP)
     return listed
 
 
@@ -94,16 +97,20 @@ def _files(settings: Settings, with_authority: bool) -> Iterator[tuple[str, Path
 
 
 def _copy_database(settings: Settings, folder: Path) -> None:
-    url = make_url(settings.database)
-    if url.get_backend_name() == "postgresql":
+    if _is_postgres(settings):
         _run_postgres("pg_dump", settings, "--format=custom", f"--file={folder / _DUMP}")
         return
+    url = make_url(settings.database)
     source, target = sqlite3.connect(f"file:{url.database}?mode=ro", uri=True), sqlite3.connect(folder / _DATABASE)
     with source, target:
-        source.backup(target, pages=1_000)
+        source.backup(target)  # all at once: between two steps a server that writes would have it begin anew, for ever
     source.close()
     target.close()
     _check_sqlite(folder / _DATABASE)
+
+
+def _is_postgres(settings: Settings) -> bool:
+    return make_url(settings.database).get_backend_name() == "postgresql"
 
 
 def _restore_postgres(settings: Settings, dump: Path) -> None:

@@ -1,5 +1,7 @@
 """The API against its own description, by a client that tries what nobody would."""
 
+from datetime import UTC, datetime, timedelta
+
 import httpx
 import pytest
 import schemathesis
@@ -55,6 +57,23 @@ def test_only_our_own_pages_may_change_things(fleet: FleetUnderTest) -> None:
     assert fleet.client.get("/health", headers={"Host": "evil.example"}).status_code == 421
     assert fleet.client.post("/sessions", content=b"x" * 300_000).status_code == 413
     assert fleet.client.post("/sessions", json=body, headers={"Origin": fleet.address}).status_code == 201
+
+
+def test_sessions_that_are_near_are_told_however_many_come_later(fleet: FleetUnderTest) -> None:
+    def planned(in_h: float, site: str) -> str:
+        starts_at = datetime.now(UTC) + timedelta(hours=in_h)
+        times = {"starts_at": starts_at.isoformat(), "ends_at": (starts_at + timedelta(hours=1)).isoformat()}
+        answer = fleet.client.post("/sessions", json={"title": "Phiên", "sites": [site], **times})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    soon, cancelled = planned(2, "38-1"), planned(3, "38-2")
+    assert fleet.client.post(f"/sessions/{cancelled}/cancellation", json={"reason": "Dời"}).status_code == 200
+    for day in range(1, 52):
+        planned(24 * day, "38-3")
+    near = fleet.client.get("/sessions", params={"within_h": 4}).json()["items"]
+    assert [(session["id"], session["sites"]) for session in near] == [(soon, ["38-1"])]
+    assert soon not in {session["id"] for session in fleet.client.get("/sessions").json()["items"]}
 
 
 def test_sites_are_filtered_and_paged(fleet: FleetUnderTest) -> None:

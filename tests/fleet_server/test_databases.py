@@ -205,6 +205,9 @@ def test_a_database_has_one_server(
     first.start()
     second = run(tmp_path / "second", "serve", "--port", "1", DIEMCAU_DATABASE_URL=first.database)
     assert second.returncode == 2 and "Another server uses the database" in second.stderr
+    for command in (("migrate",), ("restore", "--replace", "a.zip"), ("move-database", f"sqlite:///{tmp_path}/x.db")):
+        beside = run(tmp_path / "second", *command, DIEMCAU_DATABASE_URL=first.database)
+        assert beside.returncode == 2 and "Another server uses the database" in beside.stderr, command
     first.kill()
     first.start()
     first.close()

@@ -11,6 +11,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from fleet_server.signing.keys import KeyFiles
 from fleet_server.signing.secret_box import SecretBox
 from fleet_server.trust_cli import broker
 from tests.counterparts.able_room import AbleRoom
+from tests.counterparts.databases import database_in
 from tests.counterparts.fleet import PASSWORD
 from tests.counterparts.standing import StandingFleet, standing_fleet
 from tests.counterparts.waiting import wait_for
@@ -213,7 +215,51 @@ def test_what_stays_beside_is_whole_also_after_a_power_cut(kept: Kept, tmp_path:
     assert rows(there.folder / "fleet.db.before-restore", "secrets") == [], "the last that was committed is lost"
 
 
+def test_a_large_database_is_backed_up_beside_a_server_that_writes_all_the_time(tmp_path: Path) -> None:
+    folder = tmp_path / "server"
+    folder.mkdir()
+    database_in(folder).close()
+    began, stopped = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with closing(sqlite3.connect(folder / "fleet.db", isolation_level=None)) as database:
+            database.execute("CREATE TABLE much (what BLOB)")
+            database.execute("INSERT INTO much VALUES (zeroblob(60000000))")
+            while not stopped.is_set():
+                database.execute("INSERT INTO much VALUES (zeroblob(100))")
+                began.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert began.wait(30)
+    given = (Settings(folder), tmp_path / "much.zip")
+    reader = threading.Thread(target=backup, args=given, kwargs={"with_authority": False, "now": NOW}, daemon=True)
+    reader.start()
+    try:
+        reader.join(60)
+        assert not reader.is_alive(), "it never ends"
+    finally:
+        stopped.set()
+        writer.join()
+    assert "fleet.db" in parts_of(tmp_path / "much.zip")
+
+
 # That nothing changes when it cannot be.
+
+
+def test_a_backup_of_another_kind_of_database_is_refused(kept: Kept, tmp_path: Path) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    elsewhere = Settings(folder, database_url="postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+    with pytest.raises(BadFile, match="other_database"):
+        restore(elsewhere, kept.whole, replace=True)
+    assert contents(folder) == {}
+
+
+def test_a_file_that_is_not_there_is_called_so(tmp_path: Path) -> None:
+    for command in (("restore", "none.zip"), ("releases", "add", "none.tar")):
+        said = cli(tmp_path, *command)
+        assert said.returncode == 2 and "There is no file" in said.stderr and "none." in said.stderr, said.stderr
 
 
 def refused(file: Path, folder: Path) -> bool:
@@ -248,7 +294,7 @@ def test_a_backup_that_was_cut_off_is_refused(kept: Kept, other: Path, tmp_path:
 def test_what_is_no_backup_is_refused(other: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "none.zip").write_bytes(content)
     assert refused(tmp_path / "none.zip", other)
-    assert refused(tmp_path / "not there.zip", other) and refused(tmp_path, other)
+    assert refused(tmp_path, other)
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from release import build
+from release.install import _order
 from release.manifest import ReleaseError, read, unpack
 from tests.counterparts.booted import ROOT
+from tests.counterparts.waiting import wait_for
 from wire.ids import uuid7
 
 KILLS = int(os.environ.get("DIEMCAU_RELEASE_KILLS", "3"))
@@ -221,6 +223,44 @@ def test_what_an_agent_has_fetched_is_tried_once_and_never_backwards(maker: Make
     told = json.loads(box.run("status").stdout)["last"]
     assert strange.returncode == 2 and told["phase"] == "refused" and "signature" in told["why"]
     assert box.version_in_use() == "0.2.0" and list(folder.iterdir()) == []
+
+
+def test_a_trial_whose_tool_is_killed_is_ended_all_the_same(maker: Maker, box: Box, tmp_path: Path) -> None:
+    """By the unit that waits for it; here a `systemctl` that runs what the unit runs."""
+    programs, silent = tmp_path / "bin", "--within 1 >/dev/null 2>&1 </dev/null &"
+    programs.mkdir()
+    (programs / "systemctl").write_text(
+        f'#!/bin/sh\n[ "$1" = start ] && {sys.executable} {maker.tool} settle {silent}\n'
+    )
+    (programs / "systemctl").chmod(0o755)
+    box.environment["PATH"] = f"{programs}:{box.environment['PATH']}"
+    box.install(maker.bundle("0.2.0"))
+    child = box.start("switch", "0.2.0", "--unit", "none.service", "--proof", str(box.proof), "--within", "60")
+    _when_tried(box, "0.2.0")
+    child.kill()
+    wait_for(lambda: box.version_in_use() == "0.1.0", 20, "nobody ends the trial")
+    wait_for(lambda: json.loads(box.run("status").stdout)["last"]["phase"] == "back", 10)
+
+
+def test_a_release_that_has_no_room_is_said_so_and_leaves_nothing(maker: Maker, box: Box) -> None:
+    bundle = maker.bundle("0.2.0")
+    os.truncate(bundle, 1 << 42)  # it takes none of the disk, and would take all of it
+    said = box.install(bundle)
+    assert said.returncode == 2 and "MB are free" in said.stderr
+    assert sorted(path.name for path in box.home.iterdir() if path.is_dir()) == ["0.1.0", "bin", "current"]
+
+
+def test_what_nobody_goes_back_to_does_not_fill_the_disk(maker: Maker, box: Box) -> None:
+    for version in ("0.2.0", "0.3.0", "0.4.0", "0.5.0"):
+        assert box.install(maker.bundle(version)).returncode == 0
+        assert box.run("switch", version).returncode == 0
+    told = json.loads(box.run("status").stdout)
+    assert (told["current"], told["installed"]) == ("0.5.0", ["0.3.0", "0.4.0", "0.5.0"])
+
+
+def test_a_release_comes_after_its_candidates_and_before_what_mends_it() -> None:
+    made = ["0.2.0", "0.10.0.dev3", "0.10.0", "0.10.0.post1", "0.10.1", "0.11.0rc1", "0.11.0rc2", "0.11.0"]
+    assert sorted(sorted(made), key=_order) == made
 
 
 @pytest.mark.timeout(60 + 12 * KILLS)

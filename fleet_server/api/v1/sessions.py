@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from msgspec.structs import replace
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -131,9 +131,20 @@ async def preview(wanted: SessionIn, server: TheServer, person: ThePerson) -> Pr
 
 
 @router.get("/sessions", dependencies=[needs(Act.SEE)], summary="Sessions")
-async def list_sessions(server: TheServer) -> SessionsOut:
-    """The latest fifty."""
-    return SessionsOut(items=[session_out(session) for session in await visible_sessions(server)])
+async def list_sessions(
+    server: TheServer,
+    within_h: Annotated[
+        float | None, Query(gt=0, le=8_784, description="Those alone that run, or begin so soon")
+    ] = None,
+) -> SessionsOut:
+    """The latest fifty; with `within_h` all that have not ended and begin within so many hours, the next first."""
+    if within_h is None:
+        found = await visible_sessions(server)
+    else:
+        until = server.clock.now() + timedelta(hours=within_h)
+        near = (seen(server, session) for session in server.sessions.upcoming() if session.starts_at <= until)
+        found = [session for session in near if session.sites or session.spares]
+    return SessionsOut(items=[session_out(session) for session in found])
 
 
 @router.get(
