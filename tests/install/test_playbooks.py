@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ site_id,code,name,kind,parent,lat,lon,line_down_mbps,line_up_mbps
 38-3,14845,Xã Mường Lát,commune,38-hub,20.52,104.53,5,5
 """
 OLD, NEW = "0.1.0", "0.1.1"
+OFFICE = "UBND TỈNH 'THANH HÓA' & $HOME"
+"""A setting that both a shell and systemd have to read as it is."""
 LATER_TABLES = "runuser -u postgres -- psql -d diemcau -c \"SELECT 1 FROM pg_tables WHERE tablename = 'later'\""
 LATER = """\
 import sqlalchemy as sa
@@ -82,6 +85,12 @@ class Province:
         assert not check or ran.returncode == 0, ran.stdout[-6_000:] + ran.stderr[-1_500:]
         return ran.stdout
 
+    def plan(self, site: str, in_h: float) -> str:
+        """A session of an hour in so many hours."""
+        begins, ends = (datetime.now(UTC) + timedelta(hours=hours) for hours in (in_h, in_h + 1))
+        times = {"starts_at": begins.isoformat(), "ends_at": ends.isoformat()}
+        return str(self.ask("/sessions", {"title": "Phiên", "sites": [site], **times})["id"])
+
     def ask(self, path: str, body: object = None) -> Any:
         """The API, as the plays ask it; with a body it is a POST."""
         token = (self.folder / "operator.token").read_text().strip()
@@ -123,6 +132,7 @@ class Province:
             "release_tool": str(self.bundles[NEW].with_name("diemcau-release.pyz")),
             "release_key": str(self.folder / "province.key.pub"),
             "diemcau_centre_host": self.centre.address, "centre_host": self.centre.address,
+            "centre_settings": {"DIEMCAU_OFFICE_ABOVE": OFFICE},
             "diemcau_token_file": str(self.folder / "operator.token"),
             "diemcau_authority_file": str(self.folder / "authority.pem"),
             "fleet_server_sites": str(self.folder / "sites.csv"),
@@ -175,6 +185,10 @@ def test_from_empty_machines_to_a_green_map_and_on_to_the_next_release(province:
     assert (
         int(province.centre.run("runuser -u postgres -- psql -d diemcau -tAc 'select count(*) from sites'").stdout) == 4
     )
+    running = "xargs -0 -n 1 </proc/$(systemctl show --value -p MainPID diemcau-server)/environ"
+    assert f"DIEMCAU_OFFICE_ABOVE={OFFICE}" in province.centre.run(running).stdout.splitlines()
+    said = province.centre.run('. /etc/diemcau/server.env; echo "$DIEMCAU_OFFICE_ABOVE"').stdout
+    assert said.strip() == OFFICE
     rooms = inventory(province)
     assert sorted(rooms["rooms"]["hosts"]) == [f"room-{site}" for site in ROOMS]
     assert rooms["_meta"]["hostvars"]["room-38-1"]["ansible_host"] == province.rooms["38-1"].address
@@ -191,6 +205,10 @@ def test_from_empty_machines_to_a_green_map_and_on_to_the_next_release(province:
     shutil.rmtree(server)
     province.centre.run("systemctl daemon-reload")
     wait_for(lambda: "offline" not in province.verdicts().values(), 60, "a room is away while the centre goes back")
+
+    # A run whose line broke in the middle, with the link turned and the tables as they were, is made good by the next.
+    turned = f"echo {OLD} >/etc/diemcau/upgrade.from; /opt/diemcau/bin/diemcau-release switch {NEW}"
+    province.centre.run(f"systemctl stop diemcau-server; {turned}")
 
     # A release in waves; in the second room the new agent never reports.
     ill = province.rooms["38-2"]
@@ -209,9 +227,13 @@ def test_from_empty_machines_to_a_green_map_and_on_to_the_next_release(province:
     wait_for(lambda: "offline" not in province.verdicts().values(), 60, "a room is away after its upgrade")
     (ill.root / "etc/systemd/system/diemcau-agent.service.d/ill.conf").unlink()
     ill.run("systemctl daemon-reload")
+    session = province.plan("38-3", in_h=3)
     province.play("upgrade.yml", *waves, version=NEW)
-    assert {province.current(room) for room in province.rooms.values()} == {NEW}
+    now = {site: province.current(room) for site, room in province.rooms.items()}
+    assert now == {"38-1": NEW, "38-2": NEW, "38-3": OLD}, "a room with a session in three hours is left alone"
+    province.ask(f"/sessions/{session}/cancellation", {"reason": "Dời"})
     assert changed(province.play("upgrade.yml", *waves, version=NEW))["room-38-1"] == 0
+    assert province.current(province.rooms["38-3"]) == NEW, "and taken along once there is none"
 
     # Back, and given up.
     province.play("rollback.yml", "-e", f"diemcau_version={OLD}", "--limit", "room-38-3")
