@@ -31,6 +31,8 @@ log = logging.getLogger("diemcau.campaigns")
 
 LEAST_KBIT_S, MOST_KBIT_S = 64, 100_000
 _EVERY_S = 5.0
+_BACK_WITHIN_S = 90.0
+"""After a break rooms come back one by one, the last of them a minute later: who is not there yet has not gone away."""
 _BEFORE_SESSION = timedelta(hours=4)
 _RANKS = {Verdict.READY: 3, Verdict.AT_RISK: 2, Verdict.NOT_READY: 1}
 _OPEN = (State.RUNNING, State.PAUSED)
@@ -59,7 +61,7 @@ class CampaignDesk(ABC):
         own_url: str, is_connected: Callable[[], bool],
     ) -> None:  # fmt: skip
         """`key`: rooms' tickets are made of it; `is_connected`: whether rooms can be heard."""
-        self._is_connected = is_connected
+        self._is_connected, self._deaf_at_s = is_connected, clock.monotonic()
         self._database, self._fleet, self._sessions = database, fleet, sessions
         self._stream, self._clock, self._key, self._own_url = stream, clock, key, own_url
         self._current: Campaign | None = None
@@ -131,12 +133,16 @@ class CampaignDesk(ABC):
             current = self.current
             if current is None or self._parcel is None:
                 return
-            is_blind = self._fleet.is_learning or not self._is_connected()  # who cannot be heard has not gone away
-            if not goes_on(current) or is_blind:
+            if not self._is_connected():
+                self._deaf_at_s = self._clock.monotonic()
+            is_deaf = self._fleet.is_learning or not self._is_connected()
+            if not goes_on(current) or is_deaf:
                 self._put(current)
                 return
             now = self._clock.now()
             facts = await self._facts_of(current, self._fleet.entries, now)
+            if self._clock.monotonic() - self._deaf_at_s < _BACK_WITHIN_S:
+                facts = {unit: known for unit, known in facts.items() if not known.is_away}
             turn = turn_of(current.rooms, facts, now)
             if turn.changed or turn.state is not current.state:
                 id = current.id
@@ -182,7 +188,10 @@ class CampaignDesk(ABC):
 
     def _offered(self, current: Campaign, now: datetime) -> list[WaveRoom]:
         """Whose turn it is, away from sessions."""
-        return [room for room in offered(current.rooms, now) if not self._is_busy(room.site, now)]
+        turn = offered(current.rooms, now)
+        if current.state is State.PAUSED:  # whoever has begun may end it, and nobody begins
+            turn = [room for room in turn if room.step is Step.OFFERED]
+        return [room for room in turn if not self._is_busy(room.site, now)]
 
     def _put(self, current: Campaign | None) -> None:
         """It is so now; each room's ticket follows from it."""

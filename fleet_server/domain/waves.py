@@ -101,7 +101,7 @@ def turn_of(rooms: Iterable[WaveRoom], facts: Mapping[Unit, Facts], now: datetim
     """Rooms go on by what is known of them; the next wave begins when this one is over and none of it has suffered.
 
     Until one has taken the change and was watched, one at a time is offered it: where the canary is away, the next room
-    stands in for it; where all are, the first that is back.
+    stands in for it; where all are, whoever is back.
     """
     rooms = list(rooms)
     after = {room.unit: _after(room, facts.get(room.unit), now) for room in rooms}
@@ -113,10 +113,11 @@ def turn_of(rooms: Iterable[WaveRoom], facts: Mapping[Unit, Facts], now: datetim
     open_waves = [room.wave for room in after.values() if not _is_over(room, now)]
     is_proved = _is_proved(after.values(), now)
     if not open_waves:
-        again = None if is_proved else next((room for room in after.values() if _is_back(room, facts)), None)
-        if again is None:
+        back = [] if is_proved else [room for room in after.values() if _is_back(room, facts)]
+        if not back:
             return Turn(tuple(changed.values()), State.DONE)
-        changed[again.unit] = replace(again, step=Step.OFFERED, before=facts[again.unit].rank, since=now)
+        again = min(back, key=lambda room: room.since or now)  # or one that says nothing would have every turn
+        changed[again.unit] = replace(again, step=Step.OFFERED, before=facts[again.unit].rank, since=now, detail="")
         return Turn(tuple(changed.values()), State.RUNNING)
     is_tried = any(room.step in (Step.OFFERED, Step.TAKEN) for room in after.values())
     for room in after.values():
@@ -160,8 +161,9 @@ def _after(room: WaveRoom, known: Facts | None, now: datetime) -> WaveRoom:
     if known.went_back:
         return replace(room, step=Step.BACK, since=now, detail=known.went_back[:200])
     if known.has_taken:
-        return replace(room, step=Step.TAKEN, since=now)
-    if room.step is Step.OFFERED and room.since is not None and now - room.since >= GIVEN_UP:
+        return replace(room, step=Step.TAKEN, since=now, detail="")
+    has_waited = room.since is not None and now - room.since >= GIVEN_UP
+    if room.step is Step.OFFERED and has_waited and not known.is_busy:
         return replace(room, step=Step.AWAY, since=now, detail=SILENT)
     if room.step is Step.AWAY and known.rank > room.before:
         return replace(room, before=known.rank)  # how ready it is now that it is back
@@ -176,16 +178,15 @@ def _suffers(room: WaveRoom, known: Facts | None, now: datetime) -> bool:
 
 
 def _is_proved(rooms: Iterable[WaveRoom], now: datetime) -> bool:
-    return any(room.step is Step.TAKEN and _is_watched_out(room, now) for room in rooms)
+    """Whether one has taken it, and was found as ready as before when its watch was over."""
+    return any(room.step is Step.TAKEN and _is_watched_out(room, now) and not room.before for room in rooms)
 
 
 def _is_back(room: WaveRoom, facts: Mapping[Unit, Facts]) -> bool:
-    """Whether it was only out of reach, and is not any more."""
+    """Whether it was out of reach, and is not any more."""
     known = facts.get(room.unit)
-    return (
-        room.step is Step.AWAY and not room.detail
-        and known is not None and not (known.is_away or known.is_gone or known.is_busy)
-    )  # fmt: skip
+    is_free = known is not None and not (known.is_away or known.is_gone or known.is_busy)
+    return room.step is Step.AWAY and is_free
 
 
 def _is_watched_out(room: WaveRoom, now: datetime) -> bool:

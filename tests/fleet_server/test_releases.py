@@ -189,6 +189,10 @@ def test_neither_a_server_nor_a_broker_that_was_down_makes_rooms_suffer(rig: Rig
         rig.centre.clock.pass_by(600)
         await rig.desk.look()
         assert rig.steps() == before and rig.desk.current.state is State.RUNNING
+        rig.centre.connected = True
+        rig.centre.clock.pass_by(60)
+        await rig.desk.look()
+        assert rig.steps() == before and rig.desk.current.state is State.RUNNING, "they come back one by one"
         rig.centre.close()
 
     asyncio.run(story())

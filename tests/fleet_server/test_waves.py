@@ -140,6 +140,25 @@ def test_where_all_were_away_one_tries_it_and_the_others_have_it_once_it_is_prov
     assert (state, why) == (State.STOPPED, "h"), "who was away is watched as all others are"
 
 
+def test_a_canary_that_suffers_proves_nothing_before_anybody_has_looked() -> None:
+    facts = {"a": WELL, "b": Facts(0, is_away=True)}
+    rooms, _, _ = after(fleet("ab"), facts, START)
+    rooms, _, _ = after(rooms, {**facts, "a": Facts(3, has_taken=True)}, START)
+    rooms, _, _ = after(rooms, {**facts, "a": Facts(1)}, START + timedelta(seconds=5))
+    assert not offered(rooms, START + WATCHED + timedelta(minutes=1)), "a pause, or a server that begins anew"
+
+
+def test_a_room_that_said_nothing_for_hours_has_its_turn_again_where_nobody_has_proved_it() -> None:
+    facts, now = {"a": WELL}, START
+    rooms, _, _ = after(fleet("a"), facts, now)
+    busy = {"a": Facts(3, is_busy=True)}
+    rooms, _, _ = after(rooms, busy, now := now + GIVEN_UP)
+    assert steps(rooms) == {"a": "offered"}, "it was not allowed to"
+    rooms, state, _ = after(rooms, facts, now)
+    rooms, state, _ = after(rooms, facts, now)
+    assert steps(rooms) == {"a": "offered"} and state is State.RUNNING and rooms[0].since == now
+
+
 def test_a_room_that_was_as_ready_as_before_is_watched_no_longer() -> None:
     facts = {"a": Facts(3, has_taken=True), "b": Facts(0, is_away=True)}
     rooms, _, _ = after(fleet("ab"), dict.fromkeys("ab", WELL), START)
