@@ -23,6 +23,8 @@ log = logging.getLogger("diemcau.device")
 
 _POLL = None
 _WAIT_S = 5.0
+_LATE = 2
+"""So many times its interval without a poll: then the device is observed unasked."""
 _LOOK_S = 0.5
 
 
@@ -113,7 +115,10 @@ class DeviceWorker:
                 try:
                     task = self._todo.get(timeout=_WAIT_S)
                 except queue.Empty:
-                    continue
+                    # Polls are planned by the wall clock: after it was set back, none comes for hours.
+                    if self._clock.monotonic() < self._observed_s + _LATE * self.device.poll_s:
+                        continue
+                    task = _POLL
                 if isinstance(task, Act):
                     try:
                         self._execute(task.command)

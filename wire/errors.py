@@ -5,6 +5,7 @@ WireError
 ├── TooLarge         a message beyond the bounds of the contract
 ├── UnknownTopic     a topic that the contract does not have
 ├── NotSealedForUs   a secret that this machine's key does not open
+├── NoSealingKey     a key to which nothing can be sealed
 └── NotAuthentic     what a room is told, but not by its centre
     ├── Unsigned         it bears no signature
     ├── UnknownKey       signed by a key that the room has not pinned
@@ -35,6 +36,12 @@ class UnknownTopic(WireError):
     """The topic is not one of ours."""
 
     key = "wire.unknown_topic"
+
+
+class NoSealingKey(WireError):
+    """Nothing can be sealed to this key."""
+
+    key = "wire.no_sealing_key"
 
 
 class NotAuthentic(WireError):

@@ -10,13 +10,16 @@ import binascii
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
 
-from wire.errors import NotSealedForUs
+from wire.errors import NoSealingKey, NotSealedForUs
 
 
 def seal(public_key: str, name: str, value: str) -> str:
-    """The value of a secret of this name, for whoever has the key of this public half (base64)."""
-    box = SealedBox(PublicKey(base64.b64decode(public_key, validate=True)))
-    return base64.b64encode(box.encrypt(f"{name}\n{value}".encode())).decode()
+    """The value of a secret of this name, for whoever has the key of this public half (base64). Raises NoSealingKey."""
+    try:
+        box = SealedBox(PublicKey(base64.b64decode(public_key, validate=True)))
+        return base64.b64encode(box.encrypt(f"{name}\n{value}".encode())).decode()
+    except (ValueError, TypeError, CryptoError) as error:  # also points of low order (RFC 7748, section 6.1)
+        raise NoSealingKey(f"nothing can be sealed to {public_key[:44]!r}") from error
 
 
 def unseal(private_key: str, name: str, sealed: str) -> str:

@@ -157,6 +157,9 @@ class Outbox:
                 await self._failed(rows, recipient, contact, error)
             except FleetError as error:
                 await self._failed(rows, recipient, contact, Undelivered(error.key, permanent=True))
+            except Exception as error:  # what no library of a channel can say must not keep others from hearing
+                log.exception("channel_fault channel=%s", contact.channel)
+                await self._failed(rows, recipient, contact, Undelivered(type(error).__name__, permanent=True))
             else:
                 if rows[0].what != TEST:
                     self._wrote_s[contact.id] = self._clock.monotonic()
@@ -261,7 +264,7 @@ class Outbox:
                     await channel.check()
                 self._centre.works(name)
                 log.warning("channel_works channel=%s", name)
-            except Undelivered:
+            except (Undelivered, FleetError):
                 continue
 
     async def _save(self, rows: Sequence[NotificationRow], new: Sequence[NotificationRow] = ()) -> None:

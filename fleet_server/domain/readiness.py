@@ -13,7 +13,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from firmware_profiles.schema import Blueprint, Rule, Threshold
-from fleet_server.domain.findings import Check, Finding, Need, Outcome
+from fleet_server.domain.findings import Check, Evidence, Finding, Need, Outcome
 from wire.fields import Value
 from wire.messages import About, DeviceAbout, DeviceReport, Reading, Report
 from wire.units import Unit
@@ -22,6 +22,7 @@ REPORTS_MISSED = 3
 NEVER = math.inf
 SET_BACK_S = 1.0
 """What came later than now by more than this, came before our clock was set back: how old it is nobody knows."""
+_NO_EVIDENCE, _LONGEST_KEY = Finding(Outcome.UNKNOWN, "no_evidence"), 64
 _STATE_MAX_AGE_S = 60.0
 _NOTHING_OWN = Threshold()
 PEOPLE, CENTRE = "people", "centre"
@@ -268,7 +269,7 @@ def _ask(
             evidence[key] = reading.value
             if until < stale_at:
                 stale_at = until
-    return _result(planned, check.decide(evidence, _need(planned, wanted)), seen_at), stale_at
+    return _result(planned, _decided(planned, evidence, wanted), seen_at), stale_at
 
 
 def _ask_centre(planned: _Planned, now: float, wanted: Wanted) -> tuple[CheckResult, float]:
@@ -277,7 +278,17 @@ def _ask_centre(planned: _Planned, now: float, wanted: Wanted) -> tuple[CheckRes
     evidence = {key: known[key].value if key in known else None for key in planned.check.reads}
     seen_at = min((found.at for found in known.values()), default=None)
     until = min((found.until for found in known.values()), default=NEVER)
-    return _result(planned, planned.check.decide(evidence, _need(planned, wanted)), seen_at), until
+    return _result(planned, _decided(planned, evidence, wanted), seen_at), until
+
+
+def _decided(planned: _Planned, evidence: Evidence, wanted: Wanted) -> Finding:
+    """What the check says. Evidence that is nothing like what it reads, such as a text for a number, is none: whatever
+    one room says, the others are judged."""
+    try:
+        found = planned.check.decide(evidence, _need(planned, wanted))
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError):
+        return _NO_EVIDENCE
+    return found if len(found.key) <= _LONGEST_KEY else _NO_EVIDENCE
 
 
 def _need(planned: _Planned, wanted: Wanted) -> Need:

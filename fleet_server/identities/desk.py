@@ -27,8 +27,10 @@ from fleet_server.store import identities
 from fleet_server.store.database import Database
 from fleet_server.store.identities import CertificateRow, EnrolmentRow, EnrolmentState
 from fleet_server.store.sites import close_site
+from wire.errors import NoSealingKey
 from wire.messages import Certificate, Renewal
 from wire.mqtt import Broker
+from wire.sealing import seal
 from wire.times import Clock
 
 log = logging.getLogger("diemcau.identities")
@@ -102,6 +104,10 @@ class IdentityDesk:
         Raises NotFound for a code that is wrong, was used or has run out, and Invalid for a bad request.
         """
         key = requested_key(claim.request)
+        try:
+            seal(claim.sealing_key, "tried", "")
+        except NoSealingKey as error:
+            raise Invalid("identities.wrong_request") from error
         token = new_key()
         values = {
             "request": claim.request, "sealing_key": claim.sealing_key, "machine": claim.machine,

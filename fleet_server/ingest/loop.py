@@ -119,11 +119,16 @@ class Ingest:
             except WireError as error:
                 self._count(error.key, received.topic, error)
                 continue
-            handler.take(intake, site, message, received)
+            try:
+                handler.take(intake, site, message, received)
+            except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+                # A message that stays unacknowledged comes again at every start: one room would hold up all.
+                self._count("ingest.odd", received.topic, error)
+                continue
             if handler.newest_only:
                 return
 
-    def _count(self, key: str, topic: str, error: WireError | None) -> None:
+    def _count(self, key: str, topic: str, error: Exception | None) -> None:
         self.counted[key] += 1
         if self.counted[key] == 1:
             log.warning("message_not_taken reason=%s topic=%s error=%s", key, topic[:120], error)

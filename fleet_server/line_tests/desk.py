@@ -117,6 +117,8 @@ class LineTestDesk:
     async def _look(self) -> None:
         if not self._open:
             return
+        for test in [test for test in self._open if test.site not in self._fleet.entries]:
+            await self._end(test, LineTestState.FAILED, "no_line_device")  # it was closed meanwhile
         self._follow_the_hub()
         live = self._is_any_live()
         for test in [test for test in self._open if test.state is LineTestState.RUNNING]:
@@ -138,7 +140,8 @@ class LineTestDesk:
             self.tickets.up.limit(share_mbit_s)
 
     async def _begin(self, test: LineTest) -> None:
-        about = self._fleet.entries[test.site].room.about
+        entry = self._fleet.entries.get(test.site)
+        about = entry.room.about if entry is not None else None
         devices = [device for device in about.devices if device.role == _ROLE] if about is not None else []
         able = next((d for d in devices if any(spec.action == _ACTION for spec in d.actions)), None)
         if able is None:
@@ -204,8 +207,9 @@ class LineTestDesk:
         return [test for test in self._open if test.state is LineTestState.WAITING]
 
     def _rate(self, test: LineTest, share_mbit_s: float) -> float:
-        site = self._fleet.entries[test.site].site
-        contract = max((rate for rate in (site.line_down_mbit_s, site.line_up_mbit_s) if rate), default=None)
+        entry = self._fleet.entries.get(test.site)
+        ways = (entry.site.line_down_mbit_s, entry.site.line_up_mbit_s) if entry is not None else ()
+        contract = max((rate for rate in ways if rate), default=None)
         return rate_of(contract, share_mbit_s)
 
 

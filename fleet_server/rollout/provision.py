@@ -88,7 +88,7 @@ class ProvisionDesk:
                 run = self._waiting.popleft()
                 try:
                     await self._carry_out(run)
-                except SQLAlchemyError as error:
+                except (SQLAlchemyError, NotFound) as error:  # of the database, or the site was closed meanwhile
                     log.error("provisioning_not_kept id=%s error=%s", run.id, type(error).__name__)
                     await self._give_up(run.id)
             self._asked.clear()

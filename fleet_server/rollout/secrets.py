@@ -12,6 +12,7 @@ from fleet_server.signing.secret_box import SecretBox
 from fleet_server.state.fleet import Fleet
 from fleet_server.store import secrets
 from fleet_server.store.database import Database
+from wire.errors import NoSealingKey
 from wire.fields import Plain
 from wire.messages import DesiredDevice, Secret
 from wire.sealing import seal
@@ -81,10 +82,10 @@ class SecretDesk:
         if known not in self._told:
             try:
                 opened = self._box.open(_purpose(site, value.secret), kept)
-            except WrongSettings as error:
+                self._told[known] = seal(key, value.secret, opened)
+            except (WrongSettings, NoSealingKey) as error:
                 log.error("secret_unreadable site=%s name=%s error=%s", site, value.secret, error.key)
                 return value
-            self._told[known] = seal(key, value.secret, opened)
         return replace(value, sealed=self._told[known])
 
 

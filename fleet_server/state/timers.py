@@ -58,5 +58,9 @@ class Timers:
                 entry = self._fleet.entries.get(site)
                 if entry is not None and entry.judgement.changes_at <= now:
                     due.append(self._fleet.judged(entry, entry.room))
-            if due:
-                await keep(self._fleet, self._database, due)
+            try:
+                if due:
+                    await keep(self._fleet, self._database, due)
+            except SQLAlchemyError:
+                self._fleet.moved.update(entry.site.id for entry in due)  # their moment has come all the same
+                raise

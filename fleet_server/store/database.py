@@ -19,6 +19,10 @@ from fleet_server.store import schema
 
 T = TypeVar("T")
 
+_FIRST_MS, _LAST_MS = (
+    round(datetime(*day, tzinfo=UTC).timestamp()) * 1_000 for day in ((1, 1, 2), (9999, 12, 30))
+)  # fmt: skip
+
 _READERS = 4
 _READER = "store-read"
 _WRITERS = 0x6469656D  # "diem"
@@ -80,8 +84,8 @@ def millis(moment: datetime) -> int:
 
 
 def moment(at_ms: int) -> datetime:
-    """A time as the domain has it."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC)
+    """A time as the domain has it; one beyond the years that there are is the first or the last of them."""
+    return datetime.fromtimestamp(min(max(at_ms, _FIRST_MS), _LAST_MS) / 1000, UTC)
 
 
 def engine_of(url: str) -> Engine:

@@ -1,6 +1,7 @@
 """Who is observed when."""
 
 import math
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,3 +67,22 @@ def test_a_device_that_comes_while_the_room_is_in_a_hurry_hurries_too(
     wait_for(lambda: len(late.pokes) >= 3, 6, "it is polled by its own schedule alone")
     poller.remove("pc-2")
     late.store.close()
+
+
+def test_a_device_is_observed_also_when_nobody_pokes_it_because_the_clock_was_set_back(tmp_path: Path) -> None:
+    clock, store = SystemClock(), Store(tmp_path)
+    journal = Journal(store, RoomLog(store, clock), clock)
+    device = DeviceConfig("pc-1", "pc", "pc", poll_s=1)
+    worker = DeviceWorker(
+        device, lambda: driver_of(device, clock), journal, clock, lambda *_: None, PowerTree(()), dict
+    )
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop, lambda: None))
+    thread.start()
+    try:
+        first = wait_for(lambda: worker.view().observation, 20, "it is never observed")
+        wait_for(lambda: worker.view().observation not in (None, first), 20, "and then never again")
+    finally:
+        stop.set()
+        thread.join(10)
+        store.close()

@@ -165,6 +165,29 @@ def test_learning_turns_nobody_offline_and_nobody_ready() -> None:
         assert judge(late, PLAN, T, learning=True).verdict is Verdict.NOT_READY
 
 
+ODD = st.one_of(st.none(), st.booleans(), st.floats(-1e18, 1e18), st.text(max_size=500), st.just(""), st.just(0.0))
+
+
+KEYS = sorted({key for readings in HEALTHY.values() for key in readings})
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), ODD, max_size=4))
+def test_whatever_a_room_says_it_is_judged(changed: dict[str, Any]) -> None:
+    """Types are the room's: one that says a text for a number must not keep the others from being judged."""
+    for wanted in (Wanted(0.0), Wanted(known=DUTY, planned_s=3_600.0, live=True, in_session=True)):
+        found = judge(room(**changed), PLAN, T, wanted)
+        assert all(len(check.key) <= 64 for check in found.checks)
+
+
+@pytest.mark.parametrize(
+    ("reading", "value"), [("clock_offset", "x"), ("battery_runtime", "long"), ("disk_free", True)]
+)
+def test_evidence_of_another_kind_is_none(reading: str, value: Any) -> None:
+    said = room(**{reading: value, "power_source": "mains"})
+    judge(said, PLAN, T)
+    judge(said, PLAN, T, Wanted(known=DUTY, planned_s=3_600.0, in_session=True))
+
+
 AGES = st.floats(0, 300)
 CHANGES = st.fixed_dictionaries(
     {},

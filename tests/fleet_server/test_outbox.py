@@ -111,6 +111,17 @@ def test_while_zalo_is_away_e_mail_takes_over_and_nothing_floods_when_it_is_back
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("address", ["=?utf-8?q??=@b.vn", "=?utf-8?q?a=0Ab?=@b.vn"])
+def test_an_address_at_which_a_library_stumbles_keeps_nobody_else_from_hearing(rig: Rig, address: str) -> None:
+    async def story() -> None:
+        await rig.start(("email", address), ("email", NOC))
+        rig.ill = {"r00"}
+        await rig.play(180)
+        assert any("Xã r00" in text_of(letter) for letter in rig.mail.to(NOC))
+
+    asyncio.run(story())
+
+
 def test_forty_rooms_at_once_are_two_messages_and_no_line_is_cut(rig: Rig) -> None:
     async def story() -> None:
         await rig.start(("zalo_group", GROUP), ("email", NOC))

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from fleet_server.live.stream import Change, Stream
 from fleet_server.sites_file import COLUMNS, sites_of
 from fleet_server.store import commands, logs
 from fleet_server.store.commands import CommandRow, StepRow
-from fleet_server.store.database import Database
+from fleet_server.store.database import Database, millis, moment
 from fleet_server.store.sites import SiteRow, all_sites, replace_sites
 from fleet_server.store.tables import log_entries
 from tests.counterparts.centre_without_wires import ABOUT, CentreWithoutWires
@@ -76,6 +76,14 @@ def test_a_command_never_goes_back_and_only_a_late_answer_corrects_its_end(steps
         elif after not in FINAL:
             assert order.index(after) >= order.index(state)
         state = after
+
+
+@given(st.integers(-(2**62), 2**62))
+def test_whatever_moment_a_room_has_said_can_be_read_again(at_ms: int) -> None:
+    read = moment(at_ms)
+    assert read.tzinfo is UTC and read.astimezone(timezone(timedelta(hours=14))) == read
+    if 0 <= at_ms < 4_000_000_000_000:
+        assert millis(read) == at_ms
 
 
 @pytest.mark.parametrize("before", [0, 1, 2, 3])

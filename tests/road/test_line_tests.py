@@ -228,6 +228,20 @@ def test_nothing_is_measured_while_a_session_is_live_but_a_room_that_was_asked_f
     assert [(test["state"], test["turn"]) for test in waiting] == [("waiting", n) for n in range(1, 11)]
 
 
+def test_a_room_that_is_closed_while_it_waits_for_its_test_holds_nobody_up(
+    new_fleet: Callable[..., FleetUnderTest],
+) -> None:
+    fleet = new_fleet()
+    session_from_now(fleet, "38-3")
+    asked(fleet, "38-1", "38-2")
+    assert fleet.client.post("/sites/38-1/decommission", json={"reason": "Thôi dùng"}).status_code in (200, 204)
+    (new,) = ended(fleet, asked(fleet, "38-3"), 10)
+    assert new["state"] == "failed", "the queue is looked at"
+    fleet.kill()
+    fleet.start()
+    assert fleet.health()["status"] == "ok"
+
+
 def test_a_bulk_test_is_cut_when_a_session_goes_live_and_one_that_was_asked_for_alone_is_not(
     new_fleet: Callable[..., FleetUnderTest], new_light_rooms: Callable[..., LightRooms]
 ) -> None:

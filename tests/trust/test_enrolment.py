@@ -274,7 +274,7 @@ def test_a_request_that_cannot_be_meant_is_refused_and_leaves_the_code_as_it_was
     assert bring(guarded, code).status_code == 202
 
 
-@pytest.mark.parametrize("sealing_key", ["", "short", "A" * 44, SEALING + "\n", "-" * 43 + "="])
+@pytest.mark.parametrize("sealing_key", ["", "short", "A" * 44, SEALING + "\n", "-" * 43 + "=", "A" * 43 + "="])
 def test_a_sealing_key_that_is_none_is_refused(guarded: GuardedFleet, site: str, sealing_key: str) -> None:
     code = guarded.new_code(site)
     assert bring(guarded, code, sealing_key=sealing_key).status_code == 422

@@ -60,7 +60,8 @@ class Mailer:
     def _letter(self, message: Message, address: str, now: datetime) -> EmailMessage:
         letter = EmailMessage(policy=SMTP.clone(max_line_length=900))
         domain = self._sender.partition("@")[2]
-        letter["Subject"] = " ".join(message.subject.split())[:180]
+        # "=?" would begin an encoded word (RFC 2047) that nobody has encoded.
+        letter["Subject"] = " ".join(message.subject.split())[:180].replace("=?", "= ?")
         letter["From"] = formataddr(("DiemCau", self._sender))
         letter["To"] = address
         letter["Date"] = format_datetime(now)
