@@ -6,7 +6,9 @@ counted, and the room's log says so, for each reason once in a while.
 
 import logging
 from collections import Counter
+from datetime import datetime, timedelta
 
+from edge_agent.clock_trust import MAY_DIFFER_S, ClockTrust
 from edge_agent.identity import IdentityKeeper
 from edge_agent.log import RoomLog
 from wire.codec import decode
@@ -25,9 +27,12 @@ _SAY_AGAIN_S = 60.0
 class Admission:
     """Used by the inbox's thread alone."""
 
-    def __init__(self, keeper: IdentityKeeper, boot_id: str, room_log: RoomLog, clock: Clock) -> None:
+    def __init__(
+        self, keeper: IdentityKeeper, boot_id: str, room_log: RoomLog, clock: Clock, trust: ClockTrust
+    ) -> None:  # fmt: skip
         """Raises Unsigned when a pinned key is none."""
         self._keeper, self._boot_id, self._log, self._clock = keeper, boot_id, room_log, clock
+        self._trust = trust
         self._pinned = keeper.identity.signing_keys
         self._keys = PinnedKeys(self._pinned)
         self.refused: Counter[str] = Counter()
@@ -53,8 +58,14 @@ class Admission:
         if isinstance(message, Command):
             self._look_at(message, received)
         if isinstance(message, Config) and own.config_at is not None and message.at < own.config_at:
+            if self._is_yet_to_come(own.config_at):
+                return message
             raise NotForUs("older_config", f"configuration of {message.at}, older than that of {own.config_at}")
         return message
+
+    def _is_yet_to_come(self, said_at: datetime) -> bool:
+        """Whether the centre's clock was ahead then, as its signed answers show: nothing newer could be said for long."""
+        return self._trust.is_trusted() and said_at > self._clock.now() + timedelta(seconds=2 * MAY_DIFFER_S)
 
     def _look_at(self, command: Command, received: Received) -> None:
         if received.retained:

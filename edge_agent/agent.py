@@ -73,7 +73,7 @@ class Agent:
             self.devices, self._link, self._log, boot_id, config.revision, self._clock, self._trust.asked
         )
         self._commands = Commands(self.devices, self._journal, self._log, self._clock, self._trust)
-        self.admission = Admission(self._keeper, boot_id, self._log, self._clock)
+        self.admission = Admission(self._keeper, boot_id, self._log, self._clock, self._trust)
         self._renewals = Renewals(self._keeper, self._link, self._clock)
         self._reported = False
         self._wanted: tuple[Config, float] | None = None

@@ -383,6 +383,18 @@ def test_an_acknowledgement_from_an_earlier_life_does_not_say_what_time_it_is(ro
     assert asked.id not in room.centre.steps, "it was to wait until the clock is measured"
 
 
+def test_what_a_centre_said_while_its_clock_was_ahead_does_not_shut_the_room_to_it(room: Obeying) -> None:
+    room.start()
+    room.obeys()
+    ahead, right = room.configured(3.0, said_s=7 * 3_600.0), room.configured(2.0)
+    for config in (ahead, right):
+        room.says(config)
+        room.centre.wait_for_config(config.revision)
+    room.says(room.configured(3.0, said_s=-60.0))
+    room.refuses("older_config")
+    assert room.in_force() == right.revision
+
+
 def test_an_older_configuration_does_not_replace_a_newer_one(room: Obeying) -> None:
     room.start()
     older, newer = room.configured(3.0, said_s=-60.0), room.configured(2.0)
