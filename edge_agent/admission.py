@@ -64,7 +64,7 @@ class Admission:
         return message
 
     def _is_yet_to_come(self, said_at: datetime) -> bool:
-        """Whether the centre's clock was ahead then, as its signed answers show: nothing newer could be said for long."""
+        """Whether the centre's clock was ahead then, as its signed answers show: nothing newer could be said."""
         return self._trust.is_trusted() and said_at > self._clock.now() + timedelta(seconds=2 * MAY_DIFFER_S)
 
     def _look_at(self, command: Command, received: Received) -> None:
