@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from edge_agent.store import Store
-from wire.fields import Params
+from wire.fields import LONGEST_TEXT, Params
 from wire.messages import Ack, EventEntry, LogBatch, LogEntry, StepEntry, SummaryEntry
 from wire.times import Clock
 
@@ -27,12 +27,16 @@ class RoomLog:
 
     def event(self, event: str, device: str | None = None, **params: Any) -> int:
         """Something happened; the number of its entry."""
-        return self._append(lambda n: EventEntry(n=n, at=self._clock.now(), event=event, device=device, params=params))
+        return self._append(
+            lambda n: EventEntry(n=n, at=self._clock.now(), event=event, device=device, params=_bounded(params))
+        )
 
     def step(self, command: str, state: Any, detail: str, params: Params) -> None:
         """A command came one step further. Joins the caller's transaction."""
         self._append(
-            lambda n: StepEntry(n=n, at=self._clock.now(), command=command, state=state, detail=detail, params=params)
+            lambda n: StepEntry(
+                n=n, at=self._clock.now(), command=command, state=state, detail=detail, params=_bounded(params)
+            )
         )
 
     def batch(self) -> LogBatch | None:
@@ -88,6 +92,11 @@ class RoomLog:
         summary = SummaryEntry(n=last, at=self._clock.now(), first=first, events=dict(counts.most_common(64)))
         db.execute("DELETE FROM log WHERE n >= ? AND n <= ?", (rows[0][0], last))
         db.execute("INSERT INTO log VALUES (?, ?, 1)", (last, msgspec.json.encode(summary)))
+
+
+def _bounded(params: Params) -> Params:
+    """As the contract has them: an entry beyond it would hold up all that come after it, for ever."""
+    return {name: value[:LONGEST_TEXT] if isinstance(value, str) else value for name, value in params.items()}
 
 
 def _first(entry: LogEntry) -> int:

@@ -9,7 +9,8 @@ from wire.description import Name
 
 Moment = Annotated[datetime, Meta(tz=True)]
 Short = Annotated[str, Meta(max_length=120)]
-Long = Annotated[str, Meta(max_length=500)]
+LONGEST_TEXT = 500
+Long = Annotated[str, Meta(max_length=LONGEST_TEXT)]
 Revision = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$(?!\n)")]
 Seconds = Annotated[float, Meta(ge=0, le=4e9)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]

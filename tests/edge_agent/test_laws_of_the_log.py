@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,6 @@ def entries(log: RoomLog) -> list[LogEntry]:
 
 @given(st.lists(st.sampled_from("es"), min_size=1, max_size=120), st.integers(4, 30))
 def test_every_entry_is_there_or_counted_when_space_runs_out(kinds: list[str], most: int) -> None:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         log = RoomLog(store, CLOCK, most=most)
@@ -119,3 +118,16 @@ def test_what_was_committed_is_there_after_a_kill(tmp_path: Path, seed: int) -> 
     assert [entry.n for entry in found] == list(range(1, len(found) + 1))
     assert len(found) >= said
     store.close()
+
+
+@given(st.text(max_size=3_000))
+def test_no_text_however_long_holds_up_what_comes_after_it(said: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        log = RoomLog(store, CLOCK)
+        log.event("device_lost", error=said)
+        log.step(uuid7(), "running", "waiting_for_fed", {"devices": said})
+        log.event("device_found")
+        found = entries(log)
+        store.close()
+    assert [entry.n for entry in found] == [1, 2, 3]
