@@ -2,7 +2,8 @@
 
 import asyncio
 import sqlite3
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -12,53 +13,65 @@ from fleet_server.state.timers import Timers
 from tests.counterparts.centre_without_wires import CentreWithoutWires
 
 
-def test_a_site_that_is_closed_before_its_moment_comes_holds_nobody_up(tmp_path: Path) -> None:
-    centre = CentreWithoutWires(tmp_path, {"hub": "hub", "r0": "commune", "r1": "commune"})
+@pytest.fixture
+def centre(tmp_path: Path) -> Iterator[CentreWithoutWires]:
+    made = CentreWithoutWires(tmp_path, {"hub": "hub", "r0": "commune", "r1": "commune"})
+    yield made
+    made.close()
 
-    async def story() -> None:
-        await centre.start()
-        timers = asyncio.create_task(Timers(centre.fleet, centre.database).run())
-        for site in centre.sites:
-            await centre.report(site)
-        for _ in range(10):
-            await asyncio.sleep(0)  # its moment is noted
-        async with centre.fleet.lock:
-            centre.fleet.drop("r0")
-        centre.clock.pass_by(3_600)
-        centre.fleet.timer_moved.set()
-        async with asyncio.timeout(20):
-            while centre.fleet.entries["r1"].verdict is not Verdict.OFFLINE:
+
+@asynccontextmanager
+async def at_work(centre: CentreWithoutWires) -> AsyncIterator[Callable[[Callable[[], bool]], "asyncio.Future[None]"]]:
+    """Its timers, which know when each site is due; gives what waits for a condition while they work."""
+    await centre.start()
+    timers = asyncio.create_task(Timers(centre.fleet, centre.database).run())
+    for site in centre.sites:
+        await centre.report(site)
+    for _ in range(10):
+        await asyncio.sleep(0)  # its moment is noted
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not condition():
                 assert not timers.done(), timers
                 await asyncio.sleep(0.01)
-        timers.cancel()
+
+    yield lambda condition: asyncio.ensure_future(until(condition))
+    timers.cancel()
+
+
+def an_hour_passes(centre: CentreWithoutWires) -> None:
+    centre.clock.pass_by(3_600)
+    centre.fleet.timer_moved.set()
+
+
+def is_offline(centre: CentreWithoutWires) -> bool:
+    return centre.fleet.entries["r1"].verdict is Verdict.OFFLINE
+
+
+def test_a_site_that_is_closed_before_its_moment_comes_holds_nobody_up(centre: CentreWithoutWires) -> None:
+    async def story() -> None:
+        async with at_work(centre) as until:
+            async with centre.fleet.lock:
+                centre.fleet.drop("r0")
+            an_hour_passes(centre)
+            await until(lambda: is_offline(centre))
 
     asyncio.run(story())
-    centre.close()
 
 
 @pytest.mark.sqlite_file
-def test_a_moment_at_which_nothing_could_be_written_is_made_good(tmp_path: Path) -> None:
-    centre = CentreWithoutWires(tmp_path, {"hub": "hub", "r1": "commune"})
-
+def test_a_moment_at_which_nothing_could_be_written_is_made_good(
+    centre: CentreWithoutWires, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def story() -> None:
-        await centre.start()
-        timers = asyncio.create_task(Timers(centre.fleet, centre.database).run())
-        for site in centre.sites:
-            await centre.report(site)
-        for _ in range(10):
-            await asyncio.sleep(0)
-        with closing(sqlite3.connect(tmp_path / "fleet.db", isolation_level=None)) as somebody:
-            somebody.execute("BEGIN IMMEDIATE")
-            centre.clock.pass_by(3_600)
-            centre.fleet.timer_moved.set()
-            await asyncio.sleep(6)  # longer than a writer waits for its turn: that is the condition
-            assert centre.fleet.entries["r1"].verdict is not Verdict.OFFLINE
-            somebody.execute("ROLLBACK")
-        async with asyncio.timeout(20):
-            while centre.fleet.entries["r1"].verdict is not Verdict.OFFLINE:
-                assert not timers.done(), timers
-                await asyncio.sleep(0.01)
-        timers.cancel()
+        async with at_work(centre) as until:
+            with closing(sqlite3.connect(tmp_path / "fleet.db", isolation_level=None)) as somebody:
+                somebody.execute("BEGIN IMMEDIATE")
+                an_hour_passes(centre)
+                await until(lambda: "verdicts_not_kept" in caplog.text)
+                assert not is_offline(centre)
+                somebody.execute("ROLLBACK")
+            await until(lambda: is_offline(centre))
 
     asyncio.run(story())
-    centre.close()
