@@ -8,26 +8,22 @@ import argparse
 import contextlib
 import fcntl
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from release.manifest import PARTS, TOOL, ReleaseError, is_version, read, unpack
+from release.installing import install_bundle
+from release.manifest import PARTS, ReleaseError, is_version
+from release.places import CURRENT, HOME, WHOLE, current, point_to, run, sync
 
-HOME = Path(os.environ.get("DIEMCAU_HOME", "/opt/diemcau"))
 KEY = Path("/etc/diemcau/release.pub")
 WITHIN_S = 180.0
-_CURRENT, _STATE, _WHOLE, _UNPACKED = "current", "state.json", "WHOLE", ".unpacked-"
-_SPACE = 4
-"""So many times its size a bundle needs while it is installed: its files, and the environment made of them."""
+_STATE = "state.json"
 _KEPT = 3
 """So many releases stay: what is in use, what it came from, and one to go back to by hand."""
 _SETTLE = "diemcau-release-settle.service"
@@ -75,45 +71,6 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
 
 
-def install_bundle(bundle: Path, part: str, key: Path) -> str:
-    """The version that was installed; nothing happens where it is there already. Raises ReleaseError."""
-    manifest = read(bundle, key)
-    version = str(manifest["version"])
-    home = HOME / version
-    if (home / _WHOLE).exists():
-        return version
-    for rest in (home, *HOME.glob(f"{_UNPACKED}*")):  # of an installation that was interrupted
-        shutil.rmtree(rest, ignore_errors=True)
-    HOME.mkdir(parents=True, exist_ok=True)
-    free, wanted = shutil.disk_usage(HOME).free, bundle.stat().st_size * _SPACE
-    if free < wanted:
-        raise ReleaseError(
-            f"{HOME}: {free >> 20} MB are free, and {version} wants {wanted >> 20} MB; nothing was changed"
-        )
-    try:
-        _make(home, bundle, manifest, part)
-    except BaseException:
-        shutil.rmtree(home, ignore_errors=True)
-        raise
-    (home / _WHOLE).write_text(json.dumps({"part": part, **manifest}))
-    _sync(home / _WHOLE)
-    _sync(home)
-    return version
-
-
-def _make(home: Path, bundle: Path, manifest: dict[str, Any], part: str) -> None:
-    with tempfile.TemporaryDirectory(prefix=_UNPACKED, dir=HOME) as name:
-        unpack(bundle, manifest, Path(name))
-        venv.create(home, symlinks=True)
-        (carried,) = Path(name).glob("wheels/pip-*.whl")  # Debian's python3 alone brings none
-        pip = [str(home / "bin/python"), str(carried / "pip"), "--disable-pip-version-check", "--no-input", "install"]
-        offline = ["--no-index", "--no-deps", f"--find-links={Path(name) / 'wheels'}", "--require-hashes"]
-        _run([*pip, *offline, "--no-compile", "-r", str(Path(name) / f"{part}.txt")], 900)
-        _run([str(home / "bin/python"), "-m", "compileall", "-q", "-j", "0", str(home / "lib")], 600, check=False)
-        _put_tool(Path(name) / TOOL)
-    _sync_tree(home)
-
-
 def take_over(folder: Path, key: Path, unit: str, proof: Path, within_s: float) -> bool:
     """Whether what lies in an agent's folder is in use now. Whatever comes of it, it is not tried a second time.
 
@@ -137,7 +94,7 @@ def take_over(folder: Path, key: Path, unit: str, proof: Path, within_s: float) 
 
 def switch_to(version: str, unit: str | None, proof: Path | None, within_s: float, offer: str = "") -> bool:
     """Whether it is in use now; False: it was tried and put back. Raises ReleaseError."""
-    if not is_version(version) or not (HOME / version / _WHOLE).exists():
+    if not is_version(version) or not (HOME / version / WHOLE).exists():
         raise ReleaseError(f"{version}: is not installed under {HOME}")
     settle(within_s)
     before = current()
@@ -153,7 +110,7 @@ def switch_to(version: str, unit: str | None, proof: Path | None, within_s: floa
     _write_state(trial)
     if unit is not None:
         _begin(_SETTLE, "start")  # it waits until we are done, and ends the trial where we were killed
-    _point_to(version)
+    point_to(version)
     _begin(unit, "restart")
     return _await(trial, within_s)
 
@@ -171,16 +128,8 @@ def settle(within_s: float) -> bool:
 
 def status() -> dict[str, Any]:
     """What is in use, what is installed, and how the last change ended."""
-    installed = sorted(path.parent.name for path in HOME.glob(f"*/{_WHOLE}") if path.parent.name != _CURRENT)
+    installed = sorted(path.parent.name for path in HOME.glob(f"*/{WHOLE}") if path.parent.name != CURRENT)
     return {"current": current(), "installed": installed, "last": _state()}
-
-
-def current() -> str | None:
-    """The release in use."""
-    try:
-        return (HOME / _CURRENT).readlink().name
-    except OSError:
-        return None
 
 
 def _await(trial: dict[str, Any], within_s: float) -> bool:
@@ -205,7 +154,7 @@ def _has_reported(trial: dict[str, Any]) -> bool:
     if trial["unit"] is None:
         return True
     time.sleep(5.0)
-    return _run(["systemctl", "is-active", "--quiet", trial["unit"]], 30, check=False) == 0
+    return run(["systemctl", "is-active", "--quiet", trial["unit"]], 30, check=False) == 0
 
 
 def _go_back(trial: dict[str, Any]) -> bool:
@@ -213,7 +162,7 @@ def _go_back(trial: dict[str, Any]) -> bool:
     if trial["from"] is None:
         _write_state({**trial, "phase": "stuck", "why": why})  # the first release: there is nothing to go back to
         return False
-    _point_to(trial["from"])
+    point_to(trial["from"])
     _write_state({**trial, "phase": "back", "why": why})
     _begin(trial["unit"], "restart")
     print(f"diemcau-release: {why}; {trial['from']} is in use again", file=sys.stderr)
@@ -225,7 +174,7 @@ def _begin(unit: str | None, how: str) -> None:
     if not unit:
         return
     try:
-        _run(["systemctl", how, "--no-block", unit], 60, check=False)
+        run(["systemctl", how, "--no-block", unit], 60, check=False)
     except (OSError, subprocess.SubprocessError) as error:
         print(f"diemcau-release: {unit} was not {how}ed: {error}", file=sys.stderr)
 
@@ -233,31 +182,11 @@ def _begin(unit: str | None, how: str) -> None:
 def _clear_away(trial: dict[str, Any]) -> None:
     """Releases that nobody goes back to: a room's disk is small."""
     kept = {trial["from"], trial["to"]}
-    others = [whole for whole in HOME.glob(f"*/{_WHOLE}") if whole.parent.name not in {*kept, _CURRENT}]
+    others = [whole for whole in HOME.glob(f"*/{WHOLE}") if whole.parent.name not in {*kept, CURRENT}]
     others.sort(key=lambda whole: whole.stat().st_mtime, reverse=True)
     for whole in others[max(0, _KEPT - len(kept)):]:  # fmt: skip
         whole.unlink()  # first: what is half gone is no release
         shutil.rmtree(whole.parent, ignore_errors=True)
-
-
-def _point_to(version: str) -> None:
-    """At once or not at all (rename(2)), and on the disk when this returns."""
-    new = HOME / f".{_CURRENT}.new"
-    new.unlink(missing_ok=True)
-    new.symlink_to(version)
-    new.replace(HOME / _CURRENT)
-    _sync(HOME)
-
-
-def _put_tool(new: Path) -> None:
-    """This program, as the newest release has it."""
-    target = HOME / "bin/diemcau-release"
-    target.parent.mkdir(exist_ok=True)
-    beside = target.with_name(".diemcau-release.new")
-    shutil.copyfile(new, beside)
-    beside.chmod(0o755)
-    _sync(beside)
-    beside.replace(target)
 
 
 def _offer_in(wanted: Path) -> str:
@@ -287,32 +216,9 @@ def _state() -> dict[str, Any]:
 def _write_state(state: dict[str, Any]) -> None:
     new = HOME / f".{_STATE}.new"
     new.write_text(json.dumps(state), encoding="utf-8")
-    _sync(new)
+    sync(new)
     new.replace(HOME / _STATE)
-    _sync(HOME)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_tree(folder: Path) -> None:
-    """All of it on the disk before it counts as whole."""
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            _sync(path)
-
-
-def _run(command: list[str], within_s: float, check: bool = True) -> int:
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=within_s, check=False)
-    if check and ran.returncode != 0:
-        said = (ran.stderr or ran.stdout).strip().splitlines()[-3:]
-        raise ReleaseError(f"{command[0]}: {' '.join(said)[:500]}")
-    return ran.returncode
+    sync(HOME)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,72 @@
+"""A bundle becomes a release beside what runs: verified, unpacked, whole or not there at all."""
+
+import json
+import shutil
+import tempfile
+import venv
+from pathlib import Path
+from typing import Any
+
+from release.manifest import TOOL, ReleaseError, read, unpack
+from release.places import HOME, WHOLE, run, sync
+
+_UNPACKED = ".unpacked-"
+_SPACE = 4
+"""So many times its size a bundle needs while it is installed: its files, and the environment made of them."""
+
+
+def install_bundle(bundle: Path, part: str, key: Path) -> str:
+    """The version that was installed; nothing happens where it is there already. Raises ReleaseError."""
+    manifest = read(bundle, key)
+    version = str(manifest["version"])
+    home = HOME / version
+    if (home / WHOLE).exists():
+        return version
+    for rest in (home, *HOME.glob(f"{_UNPACKED}*")):  # of an installation that was interrupted
+        shutil.rmtree(rest, ignore_errors=True)
+    HOME.mkdir(parents=True, exist_ok=True)
+    free, wanted = shutil.disk_usage(HOME).free, bundle.stat().st_size * _SPACE
+    if free < wanted:
+        raise ReleaseError(
+            f"{HOME}: {free >> 20} MB are free, and {version} wants {wanted >> 20} MB; nothing was changed"
+        )
+    try:
+        _make(home, bundle, manifest, part)
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
+    (home / WHOLE).write_text(json.dumps({"part": part, **manifest}))
+    sync(home / WHOLE)
+    sync(home)
+    return version
+
+
+def _make(home: Path, bundle: Path, manifest: dict[str, Any], part: str) -> None:
+    with tempfile.TemporaryDirectory(prefix=_UNPACKED, dir=HOME) as name:
+        unpack(bundle, manifest, Path(name))
+        venv.create(home, symlinks=True)
+        (carried,) = Path(name).glob("wheels/pip-*.whl")  # Debian's python3 alone brings none
+        pip = [str(home / "bin/python"), str(carried / "pip"), "--disable-pip-version-check", "--no-input", "install"]
+        offline = ["--no-index", "--no-deps", f"--find-links={Path(name) / 'wheels'}", "--require-hashes"]
+        run([*pip, *offline, "--no-compile", "-r", str(Path(name) / f"{part}.txt")], 900)
+        run([str(home / "bin/python"), "-m", "compileall", "-q", "-j", "0", str(home / "lib")], 600, check=False)
+        _put_tool(Path(name) / TOOL)
+    _sync_tree(home)
+
+
+def _put_tool(new: Path) -> None:
+    """This program, as the newest release has it."""
+    target = HOME / "bin/diemcau-release"
+    target.parent.mkdir(exist_ok=True)
+    beside = target.with_name(".diemcau-release.new")
+    shutil.copyfile(new, beside)
+    beside.chmod(0o755)
+    sync(beside)
+    beside.replace(target)
+
+
+def _sync_tree(folder: Path) -> None:
+    """All of it on the disk before it counts as whole."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            sync(path)
