@@ -41,6 +41,8 @@ log = logging.getLogger("diemcau.agent")
 
 
 REPORTED = "reported"
+_CONFIG = "config"
+_ASK_AGAIN_S = 60.0
 _SECRETS_EVERY_S = 30.0
 
 
@@ -54,13 +56,13 @@ class Agent:
         folder = Path(config.folder)
         self._keeper = IdentityKeeper(folder / FOLDER)
         self._store = Store(folder)
-        self._documents = Documents(folder)
+        self._documents = Documents(folder, comes_again=True)
         self._log = RoomLog(self._store, self._clock)
         self._journal = Journal(self._store, self._log, self._clock)
         self._supervisor = Supervisor(self._clock)
         self._manager = ServiceManager()
         self._poller = Poller()
-        self._release = ReleaseFetcher(folder, self._log, self._clock)
+        self._release = ReleaseFetcher(folder, self._log, self._clock, self._is_acting)
         self._firmware = FirmwareFetcher(folder, self._log, self._clock, release_key)
         self.devices = Devices(
             config, self._journal, self._clock, self._supervisor, self._poller, self._found, self._keeper.unseal,
@@ -76,6 +78,7 @@ class Agent:
         self.admission = Admission(self._keeper, boot_id, self._log, self._clock, self._trust)
         self._renewals = Renewals(self._keeper, self._link, self._clock)
         self._reported = False
+        self._asked_again_s = float("-inf")
         self._wanted: tuple[Config, float] | None = None
         """What the centre wants, and when it was last put in force."""
 
@@ -89,7 +92,7 @@ class Agent:
         self._trust.begins(self._log.event("agent_started", version=version("diemcau")))
         self._poller.start()
         self.devices.start()
-        if (kept := self._documents.get("config")) is not None:
+        if (kept := self._documents.get(_CONFIG)) is not None:
             self._take_kept(kept)
         self._commands.settle()
         start = self._supervisor.start
@@ -141,9 +144,20 @@ class Agent:
             except queue.Empty:
                 self._look_at_secrets()
                 continue
-            self._take(received)
+            try:
+                self._take(received)
+            except Exception:
+                self._hear_it_again()
+                raise
             self._link.acknowledge(received)
             self._reporter.wake()
+
+    def _hear_it_again(self) -> None:
+        """What could not be taken comes again with the next connection, and not before."""
+        now_s = self._clock.monotonic()
+        if now_s - self._asked_again_s >= _ASK_AGAIN_S:
+            self._asked_again_s = now_s
+            self._link.reconnect()
 
     def _take(self, received: Received) -> None:
         message = self.admission.let_in(received)
@@ -158,11 +172,14 @@ class Agent:
             self._log.acknowledged(message)
             self._reporter.acknowledged()
         elif isinstance(message, Config):
-            self._documents.put("config", msgspec.to_builtins(message))
             self._keeper.pin(message.signing_keys, message.at)
             self._take_config(message)
+            self._documents.put(_CONFIG, msgspec.to_builtins(message))
         elif isinstance(message, Certificate):
             self._renewals.answered(message)
+
+    def _is_acting(self) -> bool:
+        return any(worker.acting is not None for worker in self.devices.workers.values())
 
     def _has_reported(self) -> None:
         """Say once, in a file, that the centre has taken what we said: by it a new release is known to work."""

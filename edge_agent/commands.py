@@ -92,3 +92,6 @@ class Commands:
             return worker.driver().proved(action, mark)
         except (DriverError, OSError):
             return None
+        except Exception as error:  # or it would be asked again at every start, and no start would succeed
+            log.exception("driver_fault device=%s error=%s", device, type(error).__name__)
+            return None

@@ -85,7 +85,8 @@ class Devices:
             if before.get(name) != reason:  # the same configuration comes again with every connection
                 refused(name, reason)
         for name in [name for name, known in self._desired.items() if wanted.get(name) != known]:
-            self._remove(name)
+            if self.workers[name].acting is None:  # else at the next look: two would act on one device
+                self._remove(name)
         for name, known in wanted.items():
             if name not in self._desired:
                 self._desired[name] = known

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from threading import Event
 
@@ -56,7 +57,7 @@ class Download:
             if whole is not None:
                 take(whole)
                 self._failing = ""
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             why = type(error).__name__
             if why != self._failing:
                 log.warning("not_fetched folder=%s error=%s", self._folder.name, why)

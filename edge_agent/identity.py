@@ -27,6 +27,9 @@ FOLDER = "identity"
 _DOCUMENT = "identity"
 
 
+MOST_KEYS = 2
+
+
 class Pair(Struct, frozen=True):
     """A certificate and its key, as files of this name."""
 
@@ -42,7 +45,7 @@ class Identity(Struct, frozen=True):
     site: SiteId
     broker_host: Annotated[str, Meta(min_length=1, max_length=253)]
     broker_port: Annotated[int, Meta(ge=1, le=65535)]
-    signing_keys: Annotated[tuple[PublicKey, ...], Meta(min_length=1, max_length=2)]
+    signing_keys: Annotated[tuple[PublicKey, ...], Meta(min_length=1, max_length=MOST_KEYS)]
     broker_tls: bool = True
     """False only for a broker on this very machine."""
     authorities: Pem = ""
@@ -68,7 +71,8 @@ class IdentityKeeper:
         if kept is None:
             self._documents.close()
             raise NotEnrolled(f"{folder}: this room has no identity yet; run `diemcau-agent enrol`")
-        self.identity = msgspec.convert(kept, Identity)
+        keys = kept.get("signing_keys")  # a newer release, from which we came back, may have kept more
+        self.identity = msgspec.convert({**kept, "signing_keys": list(keys)[:MOST_KEYS] if keys else keys}, Identity)
 
     def broker(self) -> Broker:
         """How to connect this time: in turn with the renewed pair and the old one, until the renewed has connected."""

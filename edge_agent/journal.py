@@ -15,6 +15,8 @@ from wire.times import Clock, rfc3339
 
 State = Literal["accepted", "running", "succeeded", "failed", "refused", "interrupted"]
 _KEPT = 2_000
+_INSERT = "INSERT INTO journal (command, device, action, state, mark, received_at) VALUES (?, ?, ?, '{state}', NULL, ?)"
+"""Columns by name: a newer release, from which we came back, may have added one."""
 
 
 class Unfinished(Struct, frozen=True):
@@ -39,7 +41,7 @@ class Journal:
             if db.execute("SELECT 1 FROM journal WHERE command = ?", (command.id,)).fetchone():
                 return False
             db.execute(
-                "INSERT INTO journal VALUES (?, ?, ?, 'accepted', NULL, ?)",
+                _INSERT.format(state="accepted"),
                 (command.id, command.device, command.action, rfc3339(self._clock.now())),
             )
             db.execute(
@@ -56,7 +58,7 @@ class Journal:
             if db.execute("SELECT 1 FROM journal WHERE command = ?", (command.id,)).fetchone():
                 return False
             db.execute(
-                "INSERT INTO journal VALUES (?, ?, ?, 'refused', NULL, ?)",
+                _INSERT.format(state="refused"),
                 (command.id, command.device, command.action, rfc3339(self._clock.now())),
             )
             self._log.step(command.id, "refused", reason, params)

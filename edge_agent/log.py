@@ -42,8 +42,8 @@ class RoomLog:
     def batch(self) -> LogBatch | None:
         """The first entries that the server has not acknowledged; None when there are none."""
         with self._store.read() as db:
-            rows = db.execute("SELECT entry FROM log ORDER BY n LIMIT ?", (_BATCH,)).fetchall()
-        entries = tuple(_ENTRY.decode(row[0]) for row in rows)
+            rows = db.execute("SELECT n, entry FROM log ORDER BY n LIMIT ?", (_BATCH,)).fetchall()
+        entries = tuple(self._read(n, raw) for n, raw in rows)
         return LogBatch(log_id=self.log_id, entries=entries, from_=_first(entries[0])) if entries else None
 
     def acknowledged(self, ack: Ack) -> None:
@@ -62,13 +62,20 @@ class RoomLog:
             n = int(db.execute("SELECT value FROM meta WHERE key = 'next_n'").fetchone()[0])
             entry: LogEntry = entry_of(n)
             db.execute(
-                "INSERT INTO log VALUES (?, ?, ?)",
+                "INSERT INTO log (n, entry, is_event) VALUES (?, ?, ?)",
                 (n, msgspec.json.encode(entry), not isinstance(entry, StepEntry)),
             )
             db.execute("UPDATE meta SET value = ? WHERE key = 'next_n'", (str(n + 1),))
             if db.execute("SELECT count(*) FROM log").fetchone()[0] > self._most:
                 self._summarise(db)
         return n
+
+    def _read(self, n: int, raw: bytes) -> LogEntry:
+        """An entry; where a newer release, from which we came back, has written it: that there was one."""
+        try:
+            return _ENTRY.decode(raw)
+        except msgspec.ValidationError:
+            return EventEntry(n=n, at=self._clock.now(), event="entry_unreadable")
 
     def _summarise(self, db: Any) -> None:
         """Replace the oldest unbroken run of events by one entry that counts them."""
@@ -81,8 +88,8 @@ class RoomLog:
             (first, stop if stop is not None else 1 << 62, max(2, self._most // 10)),
         ).fetchall()
         counts: Counter[str] = Counter()
-        for _, raw in rows:
-            entry = _ENTRY.decode(raw)
+        for number, raw in rows:
+            entry = self._read(number, raw)
             if isinstance(entry, SummaryEntry):
                 counts.update(entry.events)
                 first = min(first, entry.first)
@@ -91,7 +98,7 @@ class RoomLog:
         last = rows[-1][0]
         summary = SummaryEntry(n=last, at=self._clock.now(), first=first, events=dict(counts.most_common(64)))
         db.execute("DELETE FROM log WHERE n >= ? AND n <= ?", (rows[0][0], last))
-        db.execute("INSERT INTO log VALUES (?, ?, 1)", (last, msgspec.json.encode(summary)))
+        db.execute("INSERT INTO log (n, entry, is_event) VALUES (?, ?, 1)", (last, msgspec.json.encode(summary)))
 
 
 def _bounded(params: Params) -> Params:

@@ -30,10 +30,12 @@ class ReleaseFetcher:
     """`run` is a thread of its own; `told` is called by the inbox."""
 
     def __init__(
-        self, folder: Path, room_log: RoomLog, clock: Clock, home: Path = HOME, look_every_s: float = _LOOK_EVERY_S,
-        first_pause_s: float = FIRST_PAUSE_S,
+        self, folder: Path, room_log: RoomLog, clock: Clock, is_acting: Callable[[], bool], home: Path = HOME,
+        look_every_s: float = _LOOK_EVERY_S, first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:  # fmt: skip
-        """`home`: where releases are installed."""
+        """`is_acting`: whether a command is being executed, which a new release would cut short; `home`: where
+        releases are installed."""
+        self._is_acting = is_acting
         self._folder, self._home, self._look_every_s = folder / "release", home, look_every_s
         self._wanted: WantedRelease | None = None
         self._download = Download(self._folder, _SPACE, self._say_no_space, clock, first_pause_s)
@@ -58,7 +60,7 @@ class ReleaseFetcher:
     def _bring(self, wanted: WantedRelease, stop: Event, beat: Callable[[], None]) -> None:
         handed, mark = self._folder / "handed", hashlib.sha256(wanted.url.encode()).hexdigest()[:16]
         if text_of(handed) == mark:
-            self._hand_over_again(mark)
+            self._hand_over(mark)
             return  # it was tried, and we are here: it is being tried, or what became of it is said
         if wanted.version == version("diemcau"):
             self._said.event("release_taken", mark, version=wanted.version)
@@ -68,16 +70,16 @@ class ReleaseFetcher:
             bundle.replace(self._folder / "bundle.tar")
             put(self._folder / "tried", wanted.version)
             put(handed, mark)
-            put(self._folder / "wanted", mark)
-            log.info("release_handed_over version=%s", wanted.version)
+            self._hand_over(mark)
+            log.info("release_fetched version=%s", wanted.version)
 
         self._download.bring(wanted, lambda: self._wanted == wanted, hand_over, stop, beat)
 
-    def _hand_over_again(self, mark: str) -> None:
-        """We ended between the bundle and the word that it is there; the installer writes its state before it takes
-        either away."""
+    def _hand_over(self, mark: str) -> None:
+        """Tell the installer, once: it writes its state before it takes bundle and word away. We may have ended in
+        between, or have had to wait for a device."""
         lies_there = (self._folder / "bundle.tar").exists() and not (self._folder / "wanted").exists()
-        if lies_there and text_of(self._folder / "tried") and self._installer_says().get("offer") != mark:
+        if lies_there and not self._is_acting() and self._installer_says().get("offer") != mark:
             put(self._folder / "wanted", mark)
 
     def _say_no_space(self, wanted: WantedFile) -> None:

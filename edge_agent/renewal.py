@@ -61,13 +61,18 @@ class Renewals:
         while not stop.is_set():
             beat()
             known = self._keeper.identity
-            if self._asked is None and known.pair is not None and known.waiting is None and self._is_due(known.pair):
+            is_free = known.waiting is None or self._is_given_up(known.waiting)
+            if self._asked is None and known.pair is not None and is_free and self._is_due(known.pair):
                 self._asked = self._new()
             asked = self._asked
             now_s = self._clock.monotonic()
             if asked and now_s - asked.sent_s >= _ASK_AGAIN_S and self._link.say_renewal(asked.renewal):
                 asked.sent_s = now_s
             stop.wait(_LOOK_EVERY_S)
+
+    def _is_given_up(self, waiting: Pair) -> bool:
+        """Whether it is of an authority that issues no more: it may never connect."""
+        return self._authority is not None and self._authority[0] != waiting.authority
 
     def _is_due(self, pair: Pair) -> bool:
         now = self._clock.now()

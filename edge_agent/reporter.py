@@ -1,15 +1,19 @@
 """When the room speaks: a report on every change that counts and each interval, the log until it is acknowledged."""
 
+import logging
 from collections.abc import Callable
 from threading import Event
 
 from edge_agent.devices import Devices
 from edge_agent.link import RoomLink
 from edge_agent.log import RoomLog
-from edge_agent.room import View, about_of, report_of, worth_a_report
+from edge_agent.room import View, about_of, report_of, without_choices, worth_a_report
 from wire.description import ReadingSpec
+from wire.errors import TooLarge, WireError
 from wire.messages import About, FoundDevice, Report
 from wire.times import Clock
+
+log = logging.getLogger("diemcau.reporter")
 
 _LEAST_S = 1.0
 _LOOK_EVERY_S = 1.0
@@ -44,6 +48,7 @@ class Reporter:
         self._sent: tuple[Report, float] | None = None
         self._log_sent_s: float | None = None
         self._about_sent = ""
+        self._unsaid: set[str] = set()
 
     def wake(self) -> None:
         """Something may be worth saying."""
@@ -82,18 +87,38 @@ class Reporter:
         now_s = self._clock.monotonic()
         report = self.now()
         if self._is_due(report, now_s):
-            if report.about_revision != self._about_sent:
-                about = self._about(self._views())
-                if self._link.say_about(about):
-                    self._about_sent = about.revision
-            if self._link.say_report(report):
+            if report.about_revision != self._about_sent and self._said("about", lambda: self._introduced()):
+                self._about_sent = report.about_revision
+            if self._said("report", lambda: self._link.say_report(report)):
                 self._seq, self._sent = report.seq, (report, now_s)
         if self._log_sent_s is None or now_s - self._log_sent_s >= _LOG_AGAIN_S:
             batch = self._log.batch()
             if batch is not None:
                 self._asking(batch.entries[-1].n)
-                if self._link.say_log(batch):
+                if self._said("log", lambda: self._link.say_log(batch)):
                     self._log_sent_s = now_s
+
+    def _introduced(self) -> bool:
+        """Whether the room was described: where it has too much to say, without what may be chosen for each action."""
+        about = self._about(self._views())
+        try:
+            return self._link.say_about(about)
+        except TooLarge:
+            return self._link.say_about(without_choices(about))
+
+    def _said(self, what: str, say: Callable[[], bool]) -> bool:
+        """What cannot be said must not keep the rest from being said."""
+        try:
+            is_said = say()
+        except WireError as error:
+            if what not in self._unsaid:
+                log.error("not_said what=%s error=%s", what, error)
+                self._unsaid.add(what)
+            return False
+        if is_said and what in self._unsaid:
+            log.info("said_again what=%s", what)
+            self._unsaid.discard(what)
+        return is_said
 
     def _is_due(self, report: Report, now_s: float) -> bool:
         if self._sent is None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from device_drivers.driver import Observation
 from edge_agent.config import DeviceConfig
@@ -50,6 +51,17 @@ def about_of(views: Iterable[View], specs: Specs, found: tuple[FoundDevice, ...]
     return About(
         revision=revision_of((devices, readings, found)), devices=tuple(devices), readings=readings, found=found
     )
+
+
+def without_choices(about: About) -> About:
+    """The same room without what may be chosen for its actions, for one whose equipment names more than fits."""
+    devices = tuple(
+        replace(device, actions=tuple(
+            replace(spec, params=tuple(replace(param, values=()) for param in spec.params)) for spec in device.actions
+        ))
+        for device in about.devices
+    )  # fmt: skip
+    return replace(about, devices=devices)
 
 
 def report_of(

@@ -201,7 +201,8 @@ class DesiredDevice(Struct, frozen=True, omit_defaults=True):
     """A device that the centre wants watched, beside those of the room's own file."""
 
     id: DeviceId
-    role: Role
+    role: Name
+    """One that the room does not know keeps this device out, and nothing else of what it is told."""
     driver: Name
     settings: Annotated[dict[Name, Plain | Secret], Meta(max_length=32)] = {}
     poll_s: Annotated[float, Meta(ge=1, le=3600)] = 15.0

@@ -11,6 +11,9 @@ from device_drivers.camera_onvif.soap import Services
 from device_drivers.driver import Identity
 from device_drivers.errors import BadAnswer
 
+_LONGEST_TOKEN = 64
+"""Of a preset (Core, 5.3: ReferenceToken); a longer one is not offered."""
+
 
 class Layout(Struct, frozen=True):
     """What changes only when the camera does: who it is, where its services are, what it offers."""
@@ -55,7 +58,7 @@ def look_round(services: Services, path: str) -> Layout:
     presets: list[str] = []
     if ptz and first.PTZConfiguration is not None:
         listed = _optional(lambda: services.service("ptz", ptz).GetPresets({"ProfileToken": first.token}))
-        presets = [str(preset.token) for preset in listed or () if preset.token]
+        presets = [token for preset in listed or () if 0 < len(token := str(preset.token or "")) <= _LONGEST_TOKEN]
     return Layout(
         identity=Identity(
             make=_short(who.Manufacturer), model=_short(who.Model),

@@ -131,3 +131,26 @@ def test_no_text_however_long_holds_up_what_comes_after_it(said: str) -> None:
         found = entries(log)
         store.close()
     assert [entry.n for entry in found] == [1, 2, 3]
+
+
+def test_what_a_newer_release_has_left_in_the_store_is_read_by_the_older_one(tmp_path: Path) -> None:
+    """A room goes back by itself, with the store of the release that it tried."""
+    store = Store(tmp_path)
+    log = RoomLog(store, CLOCK)
+    log.event("device_lost")
+    with store.write() as db:
+        db.execute("INSERT INTO log (n, entry, is_event) VALUES (2, ?, 1)", (b'{"entry":"of_the_future","n":2}',))
+        db.execute("UPDATE meta SET value = '3' WHERE key = 'next_n'")
+        for table in ("log", "journal"):
+            db.execute(f"ALTER TABLE {table} ADD COLUMN more TEXT")
+    store.close()
+    store = Store(tmp_path)
+    log = RoomLog(store, CLOCK)
+    log.event("device_found")
+    now = CLOCK.now()
+    asked = Command(uuid7(), "38-1", uuid7(), "ups-1", "quick_test", {}, now, now, "tests")
+    assert Journal(store, log, CLOCK).receive(asked)
+    found = entries(log)
+    store.close()
+    assert [entry.n for entry in found] == [1, 2, 3, 4]
+    assert isinstance(found[1], EventEntry) and found[1].event == "entry_unreadable"

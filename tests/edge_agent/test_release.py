@@ -25,7 +25,10 @@ class Room(FetchingRoom[ReleaseFetcher]):
     def __init__(self, folder: Path, home: Path) -> None:
         self.folder, self.home = folder / "release", home
         home.mkdir(exist_ok=True)
-        super().__init__(folder, lambda log: ReleaseFetcher(folder, log, SystemClock(), home, 0.05, 0.1))
+        self.acts = False
+        super().__init__(
+            folder, lambda log: ReleaseFetcher(folder, log, SystemClock(), lambda: self.acts, home, 0.05, 0.1)
+        )
 
     def became(self, phase: str, why: str = "") -> None:
         """What the installer says."""
@@ -79,6 +82,16 @@ def test_what_was_fetched_before_the_agent_ended_is_handed_over_all_the_same(cen
     (room.folder / "wanted").unlink()  # as if it had ended before it could say so
     wait_for(lambda: handed(room), 10, "the installer never hears of it")
     assert centre.asked == [""], "it is not fetched again"
+
+
+def test_no_release_cuts_short_what_a_device_is_doing(centre: FileServer, room: Room) -> None:
+    room.acts = True
+    room.fetcher.told(offered(centre))
+    wait_for(lambda: (room.folder / "bundle.tar").exists(), 10, "it is fetched all the same")
+    room.looks_again()
+    assert not handed(room)
+    room.acts = False
+    wait_for(lambda: handed(room), 10, "and handed over once the device is done")
 
 
 def test_a_fetch_goes_on_where_it_broke_off(centre: FileServer, room: Room) -> None:

@@ -420,6 +420,7 @@ def test_a_desired_device_that_cannot_be_is_refused_with_its_reason_and_the_rest
         DesiredDevice("decoder-5", "decoder", "no_such_driver", here),
         DesiredDevice("camera-5", "camera", "probe", here),
         DesiredDevice("decoder-6", "decoder", "probe", here | {"make": Secret("nobody-has-it")}),
+        DesiredDevice("decoder-7", "of_a_newer_centre", "probe", here),
     )
     right = DesiredDevice("decoder-9", "decoder", "probe", here | {"make": "Yealink"}, poll_s=1.0)
     centre.configure(wrong[0], right, *wrong[1:])
@@ -437,6 +438,26 @@ def test_a_desired_device_that_cannot_be_is_refused_with_its_reason_and_the_rest
     centre.wait_for_config(centre.configure(*wrong))
     wait_for(lambda: "decoder-9" not in centre.states(), 15, "what is not desired any more is still watched")
     assert [event.event for event in centre.events[told:]].count("device_refused") == 0, "it was said already"
+
+
+def test_a_device_that_acts_is_begun_anew_only_once_it_is_done(
+    new_room: Callable[..., RoomUnderTest], centre: SpokenCentre
+) -> None:
+    room = new_room(SITE)
+    known = next(device for device in room.config().devices if device.id == "camera-1")
+    wish = DesiredDevice("camera-1", known.role, known.driver, dict(known.settings), poll_s=1.0)  # type: ignore[arg-type]
+    room.camera.ignores_reboot = True  # it acts for as long as it may
+    start_without(room, "camera-1")
+    centre.configure(wish)
+    wait_for(lambda: centre.states().get("camera-1") == "ok", 20, "it is not watched")
+    wait_for(lambda: not centre.waits(), 20)
+    first, second = (msgspec.structs.replace(asked("reboot"), device="camera-1") for _ in range(2))
+    centre.send(first)
+    wait_for(lambda: [step for step in centre.steps.get(first.id, []) if step.state == "running"], 20)
+    centre.wait_for_config(centre.configure(msgspec.structs.replace(wish, poll_s=2.0)))
+    centre.send(second)
+    assert (centre.ends(second.id).state, centre.ends(second.id).detail) == ("refused", "busy")
+    assert centre.ends(first.id, within_s=60).detail == "did_not_go_away"
 
 
 def test_a_desired_device_never_stands_above_the_rooms_own_file(room: RoomUnderTest, centre: SpokenCentre) -> None:
