@@ -288,7 +288,8 @@ def _decided(planned: _Planned, evidence: Evidence, wanted: Wanted) -> Finding:
         found = planned.check.decide(evidence, _need(planned, wanted))
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError):
         return _NO_EVIDENCE
-    return found if len(found.key) <= _LONGEST_KEY else _NO_EVIDENCE
+    is_ours = isinstance(found.key, str) and len(found.key) <= _LONGEST_KEY
+    return found if is_ours else _NO_EVIDENCE
 
 
 def _need(planned: _Planned, wanted: Wanted) -> Need:

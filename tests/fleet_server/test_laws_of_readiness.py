@@ -176,11 +176,11 @@ def test_whatever_a_room_says_it_is_judged(changed: dict[str, Any]) -> None:
     """Types are the room's: one that says a text for a number must not keep the others from being judged."""
     for wanted in (Wanted(0.0), Wanted(known=DUTY, planned_s=3_600.0, live=True, in_session=True)):
         found = judge(room(**changed), PLAN, T, wanted)
-        assert all(len(check.key) <= 64 for check in found.checks)
+        assert all(isinstance(check.key, str) and len(check.key) <= 64 for check in found.checks)
 
 
 @pytest.mark.parametrize(
-    ("reading", "value"), [("clock_offset", "x"), ("battery_runtime", "long"), ("disk_free", True)]
+    ("reading", "value"), [("clock_offset", "x"), ("battery_runtime", "long"), ("disk_free", True), ("power", True)]
 )
 def test_evidence_of_another_kind_is_none(reading: str, value: Any) -> None:
     said = room(**{reading: value, "power_source": "mains"})
