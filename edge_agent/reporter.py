@@ -87,7 +87,7 @@ class Reporter:
         now_s = self._clock.monotonic()
         report = self.now()
         if self._is_due(report, now_s):
-            if report.about_revision != self._about_sent and self._said("about", lambda: self._introduced()):
+            if report.about_revision != self._about_sent and self._said("about", self._introduced):
                 self._about_sent = report.about_revision
             if self._said("report", lambda: self._link.say_report(report)):
                 self._seq, self._sent = report.seq, (report, now_s)

@@ -12,7 +12,7 @@ from device_drivers.driver import Identity
 from device_drivers.errors import BadAnswer
 
 _LONGEST_TOKEN = 64
-"""Of a preset (Core, 5.3: ReferenceToken); a longer one is not offered."""
+"""Of a preset, by the schema (onvif.xsd, tt:ReferenceToken); a longer one is not offered."""
 
 
 class Layout(Struct, frozen=True):

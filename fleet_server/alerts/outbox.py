@@ -157,6 +157,8 @@ class Outbox:
                 await self._failed(rows, recipient, contact, error)
             except FleetError as error:
                 await self._failed(rows, recipient, contact, Undelivered(error.key, permanent=True))
+            except SQLAlchemyError:
+                raise  # the database's, not the channel's: it is tried again
             except Exception as error:  # what no library of a channel can say must not keep others from hearing
                 log.exception("channel_fault channel=%s", contact.channel)
                 await self._failed(rows, recipient, contact, Undelivered(type(error).__name__, permanent=True))

@@ -133,10 +133,10 @@ class CampaignDesk(ABC):
             current = self.current
             if current is None or self._parcel is None:
                 return
-            if not self._is_connected():
+            is_connected = self._is_connected()
+            if not is_connected:
                 self._deaf_at_s = self._clock.monotonic()
-            is_deaf = self._fleet.is_learning or not self._is_connected()
-            if not goes_on(current) or is_deaf:
+            if not goes_on(current) or not is_connected or self._fleet.is_learning:
                 self._put(current)
                 return
             now = self._clock.now()

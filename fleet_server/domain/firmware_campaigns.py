@@ -13,19 +13,10 @@ from wire.firmware import FirmwareList
 
 ACTION = "upgrade_firmware"
 MOST_TRIES = 3
-_AGAIN = frozenset(
-    {
-        "upload_broke",
-        "old_firmware",
-        "not_answering",
-        "busy",
-        "clock_untrusted",
-        "agent_stopped",
-        "not_started",
-    }
-)
+_AGAIN = frozenset({
+    "upload_broke", "old_firmware", "not_answering", "busy", "clock_untrusted", "agent_stopped", "not_started",
+})  # fmt: skip
 """What a power cut or a broken line looks like: it is tried again. Whatever else a device says ends it."""
-
 _NOT_HERE = "image_not_here"
 
 
