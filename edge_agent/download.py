@@ -50,13 +50,21 @@ class Download:
         beat: Callable[[], None],
     ) -> None:  # fmt: skip
         """Go on with it. `take` is given the whole file, as it was promised, and moves it away."""
-        if self._clock.monotonic() < self._not_before_s:
-            return
-        try:
+
+        def fetch() -> None:
             whole = self._brought(wanted, is_wanted, stop, beat)
             if whole is not None:
                 take(whole)
                 self._failing = ""
+
+        self.attempt(fetch)
+
+    def attempt(self, act: Callable[[], None]) -> None:
+        """Try something of it, unless it is too soon after what failed."""
+        if self._clock.monotonic() < self._not_before_s:
+            return
+        try:
+            act()
         except (OSError, ValueError, HTTPException) as error:
             why = type(error).__name__
             if why != self._failing:

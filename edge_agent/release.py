@@ -60,27 +60,37 @@ class ReleaseFetcher:
     def _bring(self, wanted: WantedRelease, stop: Event, beat: Callable[[], None]) -> None:
         handed, mark = self._folder / "handed", hashlib.sha256(wanted.url.encode()).hexdigest()[:16]
         if text_of(handed) == mark:
-            self._hand_over(mark)
+            self._download.attempt(lambda: self._hand_over(wanted, mark))
             return  # it was tried, and we are here: it is being tried, or what became of it is said
         if wanted.version == version("diemcau"):
             self._said.event("release_taken", mark, version=wanted.version)
             return
 
-        def hand_over(bundle: Path) -> None:
-            bundle.replace(self._folder / "bundle.tar")
+        def hand_over(bundle: Path | None = None) -> None:
+            self._folder.mkdir(exist_ok=True, mode=0o700)
+            if bundle is not None:
+                bundle.replace(self._folder / "bundle.tar")
             put(self._folder / "tried", wanted.version)
             put(handed, mark)
-            self._hand_over(mark)
-            log.info("release_fetched version=%s", wanted.version)
+            self._hand_over(wanted, mark)
 
+        if self._is_installed(wanted):  # the room comes from it, or has tried it before
+            self._download.attempt(hand_over)
+            return
         self._download.bring(wanted, lambda: self._wanted == wanted, hand_over, stop, beat)
 
-    def _hand_over(self, mark: str) -> None:
+    def _hand_over(self, wanted: WantedRelease, mark: str) -> None:
         """Tell the installer, once: it writes its state before it takes bundle and word away. We may have ended in
         between, or have had to wait for a device."""
-        lies_there = (self._folder / "bundle.tar").exists() and not (self._folder / "wanted").exists()
-        if lies_there and not self._is_acting() and self._installer_says().get("offer") != mark:
-            put(self._folder / "wanted", mark)
+        word, is_fetched = self._folder / "wanted", (self._folder / "bundle.tar").exists()
+        if word.exists() or not (is_fetched or self._is_installed(wanted)):
+            return
+        if not self._is_acting() and self._installer_says().get("offer") != mark:
+            put(word, mark if is_fetched else f"{mark} {wanted.version}")
+            log.info("release_handed_over version=%s is_fetched=%s", wanted.version, is_fetched)
+
+    def _is_installed(self, wanted: WantedRelease) -> bool:
+        return (self._home / wanted.version / "WHOLE").exists()
 
     def _say_no_space(self, wanted: WantedFile) -> None:
         if isinstance(wanted, WantedRelease):

@@ -147,7 +147,7 @@ def make_tool(target: Path) -> bytes:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "release"
         folder.mkdir()
-        for part in ("__init__", "manifest", "places", "installing", "install"):
+        for part in ("__init__", "manifest", "places", "units", "installing", "install"):
             (folder / f"{part}.py").write_bytes((ROOT / "release" / f"{part}.py").read_bytes())
         # The entry that zipapp would write drops the exit status.
         entry = "import sys\nfrom release.install import main\nsys.exit(main())\n"

@@ -20,6 +20,7 @@ from typing import Any
 from release.installing import install_bundle
 from release.manifest import PARTS, ReleaseError, is_version
 from release.places import CURRENT, HOME, WHOLE, current, point_to, run, sync
+from release.units import bring_units
 
 KEY = Path("/etc/diemcau/release.pub")
 WITHIN_S = 180.0
@@ -74,12 +75,15 @@ def main(arguments: list[str] | None = None) -> int:
 def take_over(folder: Path, key: Path, unit: str, proof: Path, within_s: float) -> bool:
     """Whether what lies in an agent's folder is in use now. Whatever comes of it, it is not tried a second time.
 
-    The agent owns the folder, so nothing there is believed but what the key has signed, and no release goes backwards.
+    The agent owns the folder, so nothing there is believed but what the key has signed, and no bundle goes backwards.
+    Without a bundle it names a release that is still installed: so a room goes back, and to nothing but that.
     """
     bundle, wanted = folder / "bundle.tar", folder / "wanted"
-    offer = _offer_in(wanted)
+    offer, installed = _offer_in(wanted)
     try:
         settle(within_s)  # or a trial that was cut off would be forgotten where this one is refused
+        if installed and not bundle.exists():
+            return switch_to(installed, unit, proof, within_s, offer)
         version, before = install_bundle(bundle, "room", key), current()
         if before is not None and _order(version) < _order(before):
             raise ReleaseError(f"{version}: is older than {before}, which is in use; `switch` goes back by hand")
@@ -109,9 +113,10 @@ def switch_to(version: str, unit: str | None, proof: Path | None, within_s: floa
     }  # fmt: skip
     _write_state(trial)
     if unit is not None:
-        _begin(_SETTLE, "start")  # it waits until we are done, and ends the trial where we were killed
+        _systemd("start", "--no-block", _SETTLE)  # it waits until we are done, and ends the trial where we were killed
+    _bring_units(version)
     point_to(version)
-    _begin(unit, "restart")
+    _restart(unit)
     return _await(trial, within_s)
 
 
@@ -121,6 +126,8 @@ def settle(within_s: float) -> bool:
     if trial.get("phase") != "trial":
         return True
     if current() != trial["to"]:  # cut before the link was turned
+        if _bring_units(current()):
+            _restart(trial["unit"])
         _write_state({**trial, "phase": "back", "why": "interrupted"})
         return False
     return _await(trial, within_s)
@@ -163,20 +170,35 @@ def _go_back(trial: dict[str, Any]) -> bool:
         _write_state({**trial, "phase": "stuck", "why": why})  # the first release: there is nothing to go back to
         return False
     point_to(trial["from"])
+    try:
+        _bring_units(trial["from"])
+    except OSError as error:  # the release before with the new one's units is better than a room without either
+        print(f"diemcau-release: the units of {trial['to']} stay: {error}", file=sys.stderr)
     _write_state({**trial, "phase": "back", "why": why})
-    _begin(trial["unit"], "restart")
+    _restart(trial["unit"])
     print(f"diemcau-release: {why}; {trial['from']} is in use again", file=sys.stderr)
     return False
 
 
-def _begin(unit: str | None, how: str) -> None:
+def _bring_units(version: str | None) -> bool:
+    """Whether any was changed; systemd knows of it then. Raises OSError."""
+    changed = bring_units(version)
+    if changed:
+        _systemd("daemon-reload")
+    return bool(changed)
+
+
+def _restart(unit: str | None) -> None:
     """Not waited for: a release that hangs as it begins must not keep us from putting it back."""
-    if not unit:
-        return
+    if unit:
+        _systemd("restart", "--no-block", unit)
+
+
+def _systemd(*words: str) -> None:
     try:
-        run(["systemctl", how, "--no-block", unit], 60, check=False)
+        run(["systemctl", *words], 60, check=False)
     except (OSError, subprocess.SubprocessError) as error:
-        print(f"diemcau-release: {unit} was not {how}ed: {error}", file=sys.stderr)
+        print(f"diemcau-release: systemctl {' '.join(words)}: {error}", file=sys.stderr)
 
 
 def _clear_away(trial: dict[str, Any]) -> None:
@@ -189,13 +211,13 @@ def _clear_away(trial: dict[str, Any]) -> None:
         shutil.rmtree(whole.parent, ignore_errors=True)
 
 
-def _offer_in(wanted: Path) -> str:
-    """By which the agent knows again what became of it."""
+def _offer_in(wanted: Path) -> tuple[str, str]:
+    """By which the agent knows again what became of it, and the release where it names one."""
     try:
-        found = wanted.read_text(encoding="ascii")[:32]
+        found = re.fullmatch(r"([0-9a-f]{16})(?: (\S{1,40}))?", wanted.read_text(encoding="ascii")[:100])
     except (OSError, UnicodeDecodeError):
-        return ""
-    return found if re.fullmatch(r"[0-9a-f]{16}", found) else ""
+        found = None
+    return (found[1], found[2] or "") if found else ("", "")
 
 
 def _order(version: str) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:

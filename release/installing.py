@@ -35,8 +35,10 @@ def install_bundle(bundle: Path, part: str, key: Path) -> str:
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
         raise
-    (home / WHOLE).write_text(json.dumps({"part": part, **manifest}))
-    sync(home / WHOLE)
+    beside = home / f".{WHOLE}.new"
+    beside.write_text(json.dumps({"part": part, **manifest}))
+    sync(beside)
+    beside.replace(home / WHOLE)
     sync(home)
     return version
 
@@ -51,7 +53,7 @@ def _make(home: Path, bundle: Path, manifest: dict[str, Any], part: str) -> None
         run([*pip, *offline, "--no-compile", "-r", str(Path(name) / f"{part}.txt")], 900)
         run([str(home / "bin/python"), "-m", "compileall", "-q", "-j", "0", str(home / "lib")], 600, check=False)
         _put_tool(Path(name) / TOOL)
-    _sync_tree(home)
+    run(["sync", "--file-system", str(HOME)], 600)  # names and links too, not the files' bytes alone
 
 
 def _put_tool(new: Path) -> None:
@@ -63,10 +65,3 @@ def _put_tool(new: Path) -> None:
     beside.chmod(0o755)
     sync(beside)
     beside.replace(target)
-
-
-def _sync_tree(folder: Path) -> None:
-    """All of it on the disk before it counts as whole."""
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            sync(path)

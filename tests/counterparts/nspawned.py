@@ -50,7 +50,8 @@ class NspawnedDebian:
         return ran
 
     def cut_power(self) -> None:
-        """Every process of it is gone at once; what was not on the disk is lost with them."""
+        """Every process of it is gone at once. What they have written stays, on the disk or not; for a disk that loses
+        it see tests/install/test_power_cut.py."""
         assert self._child is not None
         os.kill(self.leader, signal.SIGKILL)
         self._child.wait(30)

@@ -84,6 +84,26 @@ def test_what_was_fetched_before_the_agent_ended_is_handed_over_all_the_same(cen
     assert centre.asked == [""], "it is not fetched again"
 
 
+def test_a_release_that_is_still_installed_is_not_fetched_again(centre: FileServer, room: Room) -> None:
+    """So a room goes back: to what it comes from, which its installer has kept."""
+    (room.home / "0.0.9").mkdir()
+    (room.home / "0.0.9" / "WHOLE").touch()
+    room.acts = True
+    room.fetcher.told(offered(centre, "0.0.9"))
+    wait_for(lambda: (room.folder / "handed").exists(), 10, "it is not taken up")
+    room.looks_again()
+    assert not handed(room), "a device is doing something"
+    room.acts = False
+    wait_for(lambda: handed(room), 10, "nothing is handed over")
+    mark = (room.folder / "handed").read_text()
+    assert (room.folder / "wanted").read_text() == f"{mark} 0.0.9" and not centre.asked
+    room.became("back", "0.0.9 has not reported")
+    (room.folder / "wanted").unlink()
+    wait_for(room.events, 10, "what became of it is not said")
+    room.looks_again()
+    assert room.events() == [("release_back", {"version": "0.0.9", "why": "not_reported"})] and not handed(room)
+
+
 def test_no_release_cuts_short_what_a_device_is_doing(centre: FileServer, room: Room) -> None:
     room.acts = True
     room.fetcher.told(offered(centre))

@@ -37,6 +37,7 @@ site_id,code,name,kind,parent,lat,lon,line_down_mbps,line_up_mbps
 38-3,14845,Xã Mường Lát,commune,38-hub,20.52,104.53,5,5
 """
 OLD, NEW = "0.1.0", "0.1.1"
+SECRET = "a $word 'of' a vault, \"quoted\""
 OFFICE = "UBND TỈNH 'THANH HÓA' & $HOME"
 """A setting that both a shell and systemd have to read as it is."""
 LATER_TABLES = "runuser -u postgres -- psql -d diemcau -c \"SELECT 1 FROM pg_tables WHERE tablename = 'later'\""
@@ -53,6 +54,10 @@ def upgrade() -> None:
 """A revision of the tables that only the new release has."""
 NEVER = f'[Service]\nExecStartPre=/bin/sh -c "! readlink /opt/diemcau/current | grep -q {re.escape(NEW)}"\n'
 """In a unit: there the new release never comes up."""
+
+
+UNITS = ("edge_agent/systemd/diemcau-agent.service", "fleet_server/systemd/diemcau-server.service")
+"""Here every release has its own."""
 
 
 class Province:
@@ -76,12 +81,14 @@ class Province:
         command = [
             str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(self.folder / "hosts.json"), book,
             "-e", f"diemcau_release_bundle={bundle}", "-e", f"release_bundle={bundle}", *more,
+            "-e", f"@{self.folder / 'vault.yml'}", *self._vault_password,
         ]  # fmt: skip
         ran = subprocess.run(
             command, cwd=ROOT / "ansible", capture_output=True, text=True, timeout=600, check=False,
             env={**os.environ, "ANSIBLE_HOST_KEY_CHECKING": "0", "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8",
                  "ANSIBLE_SSH_ARGS": "-o UserKnownHostsFile=/dev/null -o ControlMaster=auto -o ControlPersist=60s"},
         )  # fmt: skip
+        assert SECRET not in ran.stdout + ran.stderr, f"{book} prints a secret"
         assert not check or ran.returncode == 0, ran.stdout[-6_000:] + ran.stderr[-1_500:]
         return ran.stdout
 
@@ -109,6 +116,11 @@ class Province:
     def current(self, machine: Machine) -> str:
         return machine.run("readlink /opt/diemcau/current").stdout.strip()
 
+    def unit_of(self, machine: Machine) -> str:
+        """Of which release the unit is that the machine has."""
+        name = "diemcau-server" if machine is self.centre else "diemcau-agent"
+        return machine.run(f"tail -n 1 /etc/systemd/system/{name}.service").stdout.removeprefix("# ").strip()
+
     def close(self) -> None:
         self.network.close()
 
@@ -120,6 +132,9 @@ class Province:
         if version == NEW:
             later = LATER.format(before=revisions()[-1])
             (source / "fleet_server/store/migrations/versions/9999_later.py").write_text(later)
+        for unit in UNITS:
+            with (source / unit).open("a") as file:
+                file.write(f"# {version}\n")
         for file in ("README.md", "LICENSE", "NOTICE"):
             shutil.copy(ROOT / file, source / file)
         text = (ROOT / "pyproject.toml").read_text()
@@ -132,7 +147,12 @@ class Province:
             "release_tool": str(self.bundles[NEW].with_name("diemcau-release.pyz")),
             "release_key": str(self.folder / "province.key.pub"),
             "diemcau_centre_host": self.centre.address, "centre_host": self.centre.address,
-            "centre_settings": {"DIEMCAU_OFFICE_ABOVE": OFFICE},
+            "centre_settings": {
+                "DIEMCAU_OFFICE_ABOVE": OFFICE, "DIEMCAU_SMTP_PASSWORD_FILE": "/etc/diemcau/secrets/smtp",
+            },
+            "centre_secrets": {"smtp": "{{ kept_in_the_vault }}"},
+            "edge_agent_secrets": {"camera": "{{ kept_in_the_vault }}"},
+            "edge_agent_environment": {"CAMERA_PASSWORD": "{{ kept_in_the_vault }}"},
             "diemcau_token_file": str(self.folder / "operator.token"),
             "diemcau_authority_file": str(self.folder / "authority.pem"),
             "fleet_server_sites": str(self.folder / "sites.csv"),
@@ -145,6 +165,14 @@ class Province:
             "all": {"vars": common, "children": {"centre": centre, "postgresql": centre, "rooms": {"hosts": rooms}}}
         }
         (self.folder / "hosts.json").write_text(json.dumps(told))
+        (self.folder / "vault.password").write_text("of whoever runs the plays")
+        (self.folder / "vault.yml").write_text(f"kept_in_the_vault: {json.dumps(SECRET)}\n")
+        vault = [str(Path(sys.executable).with_name("ansible-vault")), "encrypt", str(self.folder / "vault.yml")]
+        subprocess.run([*vault, *self._vault_password], check=True, capture_output=True, timeout=60)
+
+    @property
+    def _vault_password(self) -> list[str]:
+        return ["--vault-password-file", str(self.folder / "vault.password")]
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +217,13 @@ def test_from_empty_machines_to_a_green_map_and_on_to_the_next_release(province:
     assert f"DIEMCAU_OFFICE_ABOVE={OFFICE}" in province.centre.run(running).stdout.splitlines()
     said = province.centre.run('. /etc/diemcau/server.env; echo "$DIEMCAU_OFFICE_ABOVE"').stdout
     assert said.strip() == OFFICE
+    assert province.centre.run("cat /etc/diemcau/secrets/smtp").stdout == SECRET
+    room = province.rooms["38-1"]
+    assert room.run("cat /etc/diemcau/camera.secret").stdout == SECRET
+    agent = "xargs -0 -n 1 </proc/$(systemctl show --value -p MainPID diemcau-agent)/environ"
+    assert f"CAMERA_PASSWORD={SECRET}" in room.run(agent).stdout.splitlines()
+    modes = "stat -c '%U:%G %a' /etc/diemcau/camera.secret /etc/diemcau/agent.env"
+    assert room.run(modes).stdout.splitlines() == ["root:diemcau-agent 640", "root:root 600"]
     rooms = inventory(province)
     assert sorted(rooms["rooms"]["hosts"]) == [f"room-{site}" for site in ROOMS]
     assert rooms["_meta"]["hostvars"]["room-38-1"]["ansible_host"] == province.rooms["38-1"].address
@@ -199,8 +234,9 @@ def test_from_empty_machines_to_a_green_map_and_on_to_the_next_release(province:
     (server / "ill.conf").write_text(NEVER)
     province.centre.run("systemctl daemon-reload")
     said = province.play("upgrade.yml", version=NEW, check=False)
-    assert f"{NEW} did not come up, {OLD} is in use" in said, said[-3_000:]
+    assert f"{NEW} did not come up, {OLD} is in use and works" in said, said[-3_000:]
     assert {province.current(machine) for machine in (province.centre, *province.rooms.values())} == {OLD}
+    assert province.unit_of(province.centre) == OLD
     assert "1 row" not in province.centre.run(LATER_TABLES).stdout, "the tables are those of the old one again"
     shutil.rmtree(server)
     province.centre.run("systemctl daemon-reload")
@@ -215,11 +251,14 @@ def test_from_empty_machines_to_a_green_map_and_on_to_the_next_release(province:
     ill.run("mkdir -p /etc/systemd/system/diemcau-agent.service.d")
     (ill.root / "etc/systemd/system/diemcau-agent.service.d/ill.conf").write_text(NEVER)
     ill.run("systemctl daemon-reload")
-    waves = ["-e", '{"diemcau_waves": [1, 1, 1]}', "-e", "diemcau_within_s=45"]
+    waves = ["-e", '{"diemcau_waves": [1, 1, 1]}', "-e", "trial_within_s=45", "-e", "trial_watched_s=10"]
     said = province.play("upgrade.yml", *waves, version=NEW, check=False)
     assert "has not reported; 0.1.0 is in use again" in said, said[-3_000:]
     now = {site: province.current(room) for site, room in province.rooms.items()}
     assert province.current(province.centre) == NEW, "the centre goes first"
+    assert {machine: province.unit_of(machine) for machine in (province.centre, ill, province.rooms["38-1"])} == {
+        province.centre: NEW, ill: OLD, province.rooms["38-1"]: NEW,
+    }, "each has the units of what it uses"  # fmt: skip
     assert "1 row" in province.centre.run(LATER_TABLES).stdout, "with its database"
     assert now == {"38-1": NEW, "38-2": OLD, "38-3": OLD}, (
         "the first took it, the second went back, the third was spared"
@@ -236,8 +275,14 @@ def test_from_empty_machines_to_a_green_map_and_on_to_the_next_release(province:
     assert province.current(province.rooms["38-3"]) == NEW, "and taken along once there is none"
 
     # Back, and given up.
-    province.play("rollback.yml", "-e", f"diemcau_version={OLD}", "--limit", "room-38-3")
+    session = province.plan("38-3", in_h=3)
+    back = ["rollback.yml", "-e", f"diemcau_version={OLD}", "-e", "trial_watched_s=10", "--limit", "room-38-3"]
     third = province.rooms["38-3"]
+    province.play(*back)
+    assert province.current(third) == NEW, "nor is a room with a session soon taken back"
+    province.ask(f"/sessions/{session}/cancellation", {"reason": "Dời"})
+    assert changed(province.play(*back, "--check"))["room-38-3"] == 1, "a look says what would change"
+    province.play(*back)
     assert province.current(third) == OLD
     fetched_from_the_centre(province, third)
     refused = province.play("decommission.yml", check=False)
@@ -267,7 +312,15 @@ def fetched_from_the_centre(province: Province, room: Machine) -> None:
     assert step_of(province, "38-2") == "waiting", "the canary is watched first"
     province.ask("/releases/campaign/act", {"act": "stop"})
 
-    province.play("rollback.yml", "-e", f"diemcau_version={OLD}", "--limit", "room-38-3")
+    # Back by the centre too: to what is installed in the room, without fetching anything.
+    shutil.copy(province.bundles[OLD], province.centre.root / "var/lib/diemcau-server/old.tar")
+    province.centre.run("chown diemcau-server /var/lib/diemcau-server/old.tar")
+    province.centre.run("diemcau-server releases add /var/lib/diemcau-server/old.tar")
+    province.ask("/releases/campaign", {**begin, "version": OLD})
+    wait_for(lambda: step_of(province, "38-3") == "taken", 150, "the room does not go back")
+    assert province.current(room) == OLD
+    province.ask("/releases/campaign/act", {"act": "stop"})
+
     folder = room.root / "etc/systemd/system"
     (folder / "diemcau-agent.service.d").mkdir(exist_ok=True)
     (folder / "diemcau-agent.service.d/ill.conf").write_text(NEVER)

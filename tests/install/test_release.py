@@ -1,6 +1,5 @@
 """The installer of releases: what is not signed is refused, what does not report is put back, whatever is killed."""
 
-import ensurepip
 import json
 import os
 import random
@@ -8,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from release import build
 from release.install import _order
 from release.manifest import ReleaseError, read, unpack
 from tests.counterparts.booted import ROOT
+from tests.counterparts.releases import Box, Maker, unit_of
 from tests.counterparts.waiting import wait_for
 from wire.ids import uuid7
 
@@ -27,73 +26,9 @@ KILLS = int(os.environ.get("DIEMCAU_RELEASE_KILLS", "3"))
 """`DIEMCAU_RELEASE_KILLS=200` is what the installer was released with."""
 
 
-class Maker:
-    """Makes bundles of a program that only says its version."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.key = folder, folder / "province.key"
-        build.new_key(self.key)
-        self.public = folder / "province.key.pub"
-        self.tool = folder / "diemcau-release.pyz"
-        build.make_tool(self.tool)
-
-    def bundle(self, version: str, key: Path | None = None, machine: dict[str, str] | None = None) -> Path:
-        """A signed one, for this machine where none is given."""
-        own = self._wheel(version)
-        (pip,) = (Path(ensurepip.__path__[0]) / "_bundled").glob("pip-*.whl")
-        files = {f"wheels/{file.name}": file.read_bytes() for file in (own, pip)}
-        files |= {f"{part}.txt": build.locked(own).encode() for part in ("room", "centre")}
-        target = self.folder / f"{version}.tar"
-        files["diemcau-release.pyz"] = self.tool.read_bytes()
-        build.write_bundle(target, files, version, key or self.key, machine)
-        return target
-
-    def _wheel(self, version: str) -> Path:
-        wheel, info = self.folder / f"diemcau-{version}-py3-none-any.whl", f"diemcau-{version}.dist-info"
-        with zipfile.ZipFile(wheel, "w") as book:
-            book.writestr("diemcau_said.py", f"VERSION = {version!r}\n")
-            book.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: diemcau\nVersion: {version}\n")
-            book.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-            book.writestr(f"{info}/RECORD", "")
-        return wheel
-
-
 @pytest.fixture
 def maker(tmp_path: Path) -> Maker:
     return Maker(tmp_path)
-
-
-class Box:
-    """A machine's /opt/diemcau, in the test's folder."""
-
-    def __init__(self, maker: Maker, folder: Path) -> None:
-        self.maker, self.home, self.proof = maker, folder / "opt", folder / "reported"
-        self.environment = {**os.environ, "DIEMCAU_HOME": str(self.home)}
-
-    def start(self, *command: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, str(self.maker.tool), *command], env=self.environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
-
-    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        child = self.start(*command)
-        said, wrong = child.communicate(timeout=120)
-        return subprocess.CompletedProcess(command, child.returncode, said, wrong)
-
-    def install(self, bundle: Path) -> "subprocess.CompletedProcess[str]":
-        return self.run("install", str(bundle), "--part", "room", "--key", str(self.maker.public))
-
-    def switch(self, version: str, within_s: float = 2.0) -> "subprocess.CompletedProcess[str]":
-        return self.run("switch", version, "--proof", str(self.proof), "--within", str(within_s))
-
-    def version_in_use(self) -> str:
-        """What a program of the release in use says; an error where it is not whole."""
-        ran = subprocess.run(
-            [str(self.home / "current/bin/python"), "-c", "import diemcau_said; print(diemcau_said.VERSION)"],
-            capture_output=True, text=True, timeout=30, check=True,
-        )  # fmt: skip
-        return ran.stdout.strip()
 
 
 @pytest.fixture
@@ -120,6 +55,51 @@ def test_a_release_that_reports_stays_and_one_that_does_not_goes_back(maker: Mak
     assert "in use already" in box.switch("0.2.0").stdout
     for wrong in ("0.9.0", "../../etc", "0.1.0/../x"):
         assert box.switch(wrong).returncode == 2 and box.version_in_use() == "0.2.0"
+
+
+def test_the_units_of_services_come_and_go_back_with_their_release(maker: Maker, box: Box) -> None:
+    """Those that the machine has: not one that nobody put there, not one that is masked, not the tool's own."""
+    for unit in ("agent.service", "diemcau-release-settle.service"):
+        (box.units / unit).write_text(unit_of("0.1.0"))
+    (box.units / "masked.service").symlink_to("/dev/null")
+    box.install(maker.bundle("0.2.0"))
+    child = box.start("switch", "0.2.0", "--proof", str(box.proof), "--within", "3")
+    _when_tried(box, "0.2.0")
+    assert (box.units / "agent.service").read_text() == unit_of("0.2.0"), "it is tried with its own units"
+    assert child.wait(30) == 1 and box.version_in_use() == "0.1.0"
+    kept = {path.name: path.read_text() for path in box.units.iterdir()}
+    assert kept == {
+        "agent.service": unit_of("0.1.0"), "diemcau-release-settle.service": unit_of("0.1.0"), "masked.service": "",
+    }  # fmt: skip
+
+
+def test_units_that_were_put_in_before_a_power_cut_go_back_too(maker: Maker, box: Box) -> None:
+    (box.units / "agent.service").write_text(unit_of("0.2.0"))
+    trial = {"phase": "trial", "from": "0.1.0", "to": "0.2.0", "unit": None, "proof": str(box.proof), "offer": ""}
+    (box.home / "state.json").write_text(json.dumps(trial))
+    assert box.run("settle").returncode == 1 and box.version_in_use() == "0.1.0"
+    assert (box.units / "agent.service").read_text() == unit_of("0.1.0")
+
+
+def test_an_agent_may_ask_for_a_release_that_is_still_installed_and_for_no_other(
+    maker: Maker, box: Box, tmp_path: Path
+) -> None:
+    folder = tmp_path / "agent"
+    folder.mkdir()
+    box.install(maker.bundle("0.2.0"))
+    assert box.run("switch", "0.2.0").returncode == 0
+    take = ("take", str(folder), "--key", str(maker.public), "--unit", "none.service", "--proof", str(box.proof))
+    for wrong in ("0.0.9", "../../etc", "0.1.0/../x", "0.1.0\n"):
+        (folder / "wanted").write_text(f"0123456789abcdef {wrong}")
+        assert box.run(*take, "--within", "1").returncode == 2 and box.version_in_use() == "0.2.0"
+        assert json.loads(box.run("status").stdout)["last"]["phase"] == "refused" and not list(folder.iterdir())
+    (folder / "wanted").write_text("0123456789abcdef 0.1.0")
+    child = box.start(*take, "--within", "30")
+    _when_tried(box, "0.1.0")
+    box.proof.write_text("0.1.0\n")
+    assert child.wait(20) == 0 and box.version_in_use() == "0.1.0"
+    told = json.loads(box.run("status").stdout)["last"]
+    assert (told["phase"], told["offer"], list(folder.iterdir())) == ("done", "0123456789abcdef", [])
 
 
 def test_the_word_of_an_older_release_is_no_proof(maker: Maker, box: Box) -> None:
