@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -14,7 +15,9 @@ from wire.times import Clock
 
 _PROBE = ".diemcau-probe"
 _PROVE_EVERY_S = 60.0
-_MOST_FILES = 20_000
+_MOST_FILES = 100_000
+_AHEAD_NS = 60 * 10**9
+"""A file's time that is so far ahead was written by a clock that has been put back since."""
 _LIST_SHARE = 50
 """A folder that is slow to list is listed so much more seldom: looking must not load the disk that records."""
 
@@ -96,7 +99,8 @@ class OwnDisk:
         first sight."""
         now_s = self._clock.monotonic()
         looked_s, self._looked_s = self._looked_s, now_s
-        newest = max(files, key=lambda file: file.changed_ns, default=None)
+        latest_ns = self._clock.now().timestamp() * 1e9 + _AHEAD_NS
+        newest = max(files, key=lambda file: file.changed_ns if file.changed_ns <= latest_ns else 0, default=None)
         if newest is None:
             self._newest = None
             return None
@@ -110,12 +114,23 @@ class OwnDisk:
 
 
 def recordings_in(folder: Path) -> list[Recording]:
-    """The regular files of a folder and its subfolders, but what begins with a dot. Raises OSError."""
+    """The regular files of a folder and its subfolders, but what begins with a dot. Raises OSError.
+
+    What is gone when we come to it, a recorder has renamed or removed; a subfolder that we may not read, such as the
+    lost+found of every ext4, holds no recording.
+    """
     found: list[Recording] = []
     todo = [folder]
     while todo:
-        with os.scandir(todo.pop()) as entries:
-            for entry in entries:
+        here = todo.pop()
+        try:
+            inside = list(os.scandir(here))
+        except (FileNotFoundError, PermissionError):
+            if here == folder:
+                raise
+            continue
+        for entry in inside:
+            with suppress(FileNotFoundError):
                 if entry.name.startswith(".") or entry.is_symlink():
                     continue
                 if entry.is_dir():
@@ -124,8 +139,8 @@ def recordings_in(folder: Path) -> list[Recording]:
                 about = entry.stat()
                 if stat.S_ISREG(about.st_mode):
                     found.append(Recording(Path(entry.path), about.st_size, about.st_mtime_ns))
-                if len(found) > _MOST_FILES:
-                    raise OSError(0, f"more than {_MOST_FILES} files; move old recordings away")
+        if len(found) > _MOST_FILES:
+            raise OSError(0, f"more than {_MOST_FILES} files; move old recordings away")
     return found
 
 

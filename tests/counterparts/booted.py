@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.counterparts.nspawned import NspawnedDebian
 
 ROOT = Path(__file__).parents[2]
-_PACKAGES = "systemd,systemd-sysv,dbus,python3,iproute2,mosquitto,udev"
+_PACKAGES = "systemd,systemd-sysv,dbus,libpam-systemd,polkitd,python3,iproute2,mosquitto,udev"
 _RUN = '#!/bin/sh\nPYTHONPATH=/opt/diemcau/src:/opt/diemcau/lib exec /usr/bin/python3 -m {module} "$@"\n'
 
 
@@ -40,7 +40,7 @@ class BootedDebian(NspawnedDebian):
         bound = [f"--bind-ro={ROOT}:/opt/diemcau/src", f"--bind-ro={sysconfig.get_paths()['purelib']}:/opt/diemcau/lib"]
         super().__init__(folder / "debian", "dc", "--network-veth", *bound)
         command = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", "bookworm", str(self.root), mirror()]
-        subprocess.run(command, check=True, capture_output=True, timeout=400)
+        subprocess.run(command, check=True, capture_output=True, timeout=1_000)
         self._install()
 
     def boot(self) -> None:

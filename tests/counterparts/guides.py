@@ -13,9 +13,28 @@ def guide_of(name: str) -> str:
 def commands_in(text: str) -> list[str]:
     """Lines of the shell blocks, without comments, continued lines joined."""
     found: list[str] = []
-    for block in re.findall(r"```(?:sh)?\n(.*?)```", text, re.S):
+    for kind, block in blocks_in(text):
+        if kind not in ("", "sh"):
+            continue
         lines = re.sub(r"\\\n", " ", block).splitlines()
         found += [re.sub(r"\s+#.*$", "", line).strip() for line in lines if line.strip() and not line.startswith("#")]
+    return found
+
+
+def blocks_in(text: str) -> list[tuple[str, str]]:
+    """Each fenced block: what it says that it is, and what stands in it (CommonMark 0.31, 4.5)."""
+    found: list[tuple[str, str]] = []
+    kind, inside = None, list[str]()
+    for line in text.splitlines():
+        fence = re.match(r"\s*```(\w*)\s*$", line)
+        if fence is None:
+            inside.append(line.strip() if kind is not None else "")
+        elif kind is None:
+            kind, inside = fence[1], []
+        else:
+            found.append((kind, "\n".join(inside)))
+            kind = None
+    assert kind is None, "a block has no end"
     return found
 
 

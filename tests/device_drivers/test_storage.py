@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,18 @@ from wire.times import SystemClock
 
 def disk_of(**settings: Any) -> Storage:
     return Storage(msgspec.convert(settings, Storage.Settings), SystemClock())
+
+
+class Minutes(SystemClock):
+    """Goes on by itself, and by what a test adds."""
+
+    later_s = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.later_s)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.later_s
 
 
 @pytest.fixture
@@ -65,6 +77,42 @@ def test_a_recording_that_stands_still_is_told_from_one_that_grows(folder: Path)
         assert disk.observe().readings["recording_still"] == 0
     assert disk.observe().readings["recording_still"] < 5  # type: ignore[operator]
     assert disk.observe().readings["recordings"] == 2
+
+
+def test_a_file_of_a_clock_that_was_ahead_does_not_hide_the_recording_that_runs(folder: Path) -> None:
+    ahead = folder / "ahead.mp4"
+    ahead.write_bytes(b"x" * 100)
+    in_two_hours = datetime.now(UTC).timestamp() + 7_200
+    os.utime(ahead, (in_two_hours, in_two_hours))
+    now, clock = folder / "now.mp4", Minutes()
+    disk = Storage(msgspec.convert({"folder": str(folder)}, Storage.Settings), clock)
+    for size in range(3):
+        clock.later_s += 60.0
+        now.write_bytes(b"x" * (size + 1))
+        at = clock.now().timestamp()
+        os.utime(now, (at, at))
+        assert disk.observe().readings["recording_still"] == pytest.approx(0, abs=5)
+
+
+def test_a_recorder_that_renames_its_files_takes_no_disk_away(folder: Path) -> None:
+    stop = threading.Event()
+
+    def rename() -> None:
+        while not stop.is_set():
+            for number in range(50):
+                (folder / f"{number}.part").touch()
+            for number in range(50):
+                (folder / f"{number}.part").rename(folder / "whole.mp4")
+
+    recorder = threading.Thread(target=rename)
+    recorder.start()
+    try:
+        disk = disk_of(folder=str(folder))
+        for _ in range(200):
+            disk.observe()
+    finally:
+        stop.set()
+        recorder.join()
 
 
 def test_a_folder_that_is_not_there_is_no_disk(folder: Path) -> None:

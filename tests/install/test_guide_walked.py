@@ -224,8 +224,10 @@ def test_whoever_follows_the_guide_comes_to_a_green_room_and_on(walk: Walk) -> N
     walk.follow(release[:1])
     assert is_in_use(walk.centre, "0.1.1") and is_in_use(walk.room, "0.1.1")
     walk.follow(release[1:2])
-    assert is_in_use(walk.room, "0.1.0")
-    walk.follow(release[2:])
+    assert is_in_use(walk.room, "0.1.0") and is_in_use(walk.centre, "0.1.1")
+    walk.follow(release[2:3])
+    assert is_in_use(walk.centre, "0.1.0")
+    walk.follow(release[3:])
     assert is_in_use(walk.room, "0.1.1")
     wait_for(lambda: walk.verdict() == "ready", 90, "the file of whoever set the room up is not as it was")
 

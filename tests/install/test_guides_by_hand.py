@@ -20,6 +20,7 @@ READ = (
     "docs/security.md",
     "docs/operator.md",
     "docs/technician.md",
+    "docs/technician.vi.md",
 )
 ELSEWHERE = {
     "diemcau-server serve": "tests/counterparts/fleet.py",
