@@ -28,6 +28,7 @@ from fleet_server.authority.files import AuthorityFiles
 from fleet_server.broker.mosquitto import LOG, SERVER_NAME
 from fleet_server.broker.refusals import STRANGER, Refusals
 from fleet_server.campaigns.firmware import FirmwareCampaigns
+from fleet_server.campaigns.hub_line import HubLine
 from fleet_server.campaigns.images import Images
 from fleet_server.campaigns.releases import ReleaseCampaigns
 from fleet_server.campaigns.shelf import Shelf
@@ -67,6 +68,7 @@ from fleet_server.signing.process import signer_of
 from fleet_server.signing.secret_box import SecretBox
 from fleet_server.state.attention import Attention
 from fleet_server.state.fleet import Fleet
+from fleet_server.state.hub_line import hub_mbit_s
 from fleet_server.state.timers import Timers
 from fleet_server.store.database import Database
 from fleet_server.telling import tell_rooms
@@ -133,7 +135,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     provision = ProvisionDesk(database, fleet, commands, sessions, stream, clock)
     await rollout.load()
     await provision.load()
-    tickets = box.derived("release tickets"), settings.own_url, lambda: link.is_connected
+    line = HubLine(partial(hub_mbit_s, fleet), sessions.is_any_live)
+    tickets = box.derived("release tickets"), settings.own_url, lambda: link.is_connected, line
     shelf, images = (
         Shelf(settings.releases_folder, settings.release_key),
         Images(settings.firmware_folder, settings.release_key),

@@ -82,5 +82,5 @@ def file_for(desk: CampaignDesk, ticket: str, wanted: str | None, clock: Clock) 
                "Content-Encoding": "identity"}  # fmt: skip
     if asked:
         headers["Content-Range"] = f"bytes {start}-{found.size - 1}/{found.size}"
-    body = paced(found.file, start, rate, clock.monotonic)
+    body = paced(found.file, start, rate, desk.line, clock.monotonic)
     return StreamingResponse(body, 206 if asked else 200, headers, "application/octet-stream")

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
+from fleet_server.campaigns.hub_line import HubLine
 from fleet_server.domain.readiness import Verdict
 from fleet_server.domain.waves import Facts, State, Step, Turn, Unit, WaveRoom, accepted, offered, planned, turn_of
 from fleet_server.errors import Conflict, Invalid, NotFound
@@ -58,9 +59,10 @@ class CampaignDesk(ABC):
 
     def __init__(
         self, database: Database, fleet: Fleet, sessions: SessionDesk, stream: Stream, clock: Clock, key: bytes,
-        own_url: str, is_connected: Callable[[], bool],
+        own_url: str, is_connected: Callable[[], bool], line: HubLine,
     ) -> None:  # fmt: skip
         """`key`: rooms' tickets are made of it; `is_connected`: whether rooms can be heard."""
+        self.line = line
         self._is_connected, self._deaf_at_s = is_connected, clock.monotonic()
         self._database, self._fleet, self._sessions = database, fleet, sessions
         self._stream, self._clock, self._key, self._own_url = stream, clock, key, own_url

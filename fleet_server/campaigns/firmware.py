@@ -11,6 +11,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from fleet_server.campaigns.desk import CampaignDesk, Parcel, goes_on
+from fleet_server.campaigns.hub_line import HubLine
 from fleet_server.campaigns.images import Image, Images
 from fleet_server.commands.desk import CommandDesk, Wish
 from fleet_server.domain.commands import FINAL
@@ -60,9 +61,10 @@ class FirmwareCampaigns(CampaignDesk):
 
     def __init__(
         self, database: Database, fleet: Fleet, sessions: SessionDesk, stream: Stream, clock: Clock, key: bytes,
-        own_url: str, is_connected: Callable[[], bool], images: Images, commands: CommandDesk, zone: ZoneInfo,
+        own_url: str, is_connected: Callable[[], bool], line: HubLine, images: Images, commands: CommandDesk,
+        zone: ZoneInfo,
     ) -> None:  # fmt: skip
-        super().__init__(database, fleet, sessions, stream, clock, key, own_url, is_connected)
+        super().__init__(database, fleet, sessions, stream, clock, key, own_url, is_connected, line)
         self.images, self._commands, self._zone = images, commands, zone
         self._described: FirmwareList | None = None
         """Of the campaign's image."""

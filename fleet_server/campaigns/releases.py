@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from fleet_server.campaigns.desk import CampaignDesk, Parcel
+from fleet_server.campaigns.hub_line import HubLine
 from fleet_server.campaigns.shelf import Shelf
 from fleet_server.domain.readiness import Verdict
 from fleet_server.domain.waves import Facts, Unit, is_open
@@ -28,9 +29,9 @@ class ReleaseCampaigns(CampaignDesk):
 
     def __init__(
         self, database: Database, fleet: Fleet, sessions: SessionDesk, stream: Stream, clock: Clock, key: bytes,
-        own_url: str, is_connected: Callable[[], bool], shelf: Shelf,
+        own_url: str, is_connected: Callable[[], bool], line: HubLine, shelf: Shelf,
     ) -> None:  # fmt: skip
-        super().__init__(database, fleet, sessions, stream, clock, key, own_url, is_connected)
+        super().__init__(database, fleet, sessions, stream, clock, key, own_url, is_connected, line)
         self.shelf = shelf
 
     async def begin(self, version: str, rate_kbit_s: int, by: str, canary: str = "") -> Campaign:

@@ -21,6 +21,7 @@ from fleet_server.failing import Failing
 from fleet_server.line_tests.tickets import Tickets
 from fleet_server.live.stream import Stream
 from fleet_server.state.fleet import Fleet
+from fleet_server.state.hub_line import hub_mbit_s
 from fleet_server.store import line_tests
 from fleet_server.store.commands import CommandRow
 from fleet_server.store.database import Database
@@ -58,7 +59,7 @@ class LineTestDesk:
     @property
     def share_mbit_s(self) -> float:
         """What all tests together may take of each way."""
-        return self._share * _hub_mbit_s(self._fleet)
+        return self._share * hub_mbit_s(self._fleet)
 
     async def load(self) -> None:
         """Take what waits from the database. What ran has lost its ticket and waits again."""
@@ -211,13 +212,6 @@ class LineTestDesk:
         ways = (entry.site.line_down_mbit_s, entry.site.line_up_mbit_s) if entry is not None else ()
         contract = max((rate for rate in ways if rate), default=None)
         return rate_of(contract, share_mbit_s)
-
-
-def _hub_mbit_s(fleet: Fleet) -> float:
-    """The narrower way of the widest hub's line; 30 where no hub says."""
-    hubs = [entry.site for entry in fleet.entries.values() if entry.site.kind == "hub"]
-    known = [min(hub.line_down_mbit_s or 0, hub.line_up_mbit_s or 0) for hub in hubs]
-    return max((rate for rate in known if rate > 0), default=30.0)
 
 
 def _number(params: Params, name: str) -> float | None:

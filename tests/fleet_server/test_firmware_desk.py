@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from device_drivers.registry import description_of
 from fleet_server.campaigns.firmware import FirmwareCampaigns
+from fleet_server.campaigns.hub_line import HubLine
 from fleet_server.campaigns.images import Images
 from fleet_server.commands.desk import CommandDesk
 from fleet_server.domain.commands import State
@@ -86,7 +87,7 @@ class Rig:
         desk = CommandDesk(c.database, c.fleet, Silent(), c.stream, c.clock, c.sessions.is_live)  # type: ignore[arg-type]
         self.desk = FirmwareCampaigns(
             c.database, c.fleet, c.sessions, c.stream, c.clock, b"k" * 32, "https://diemcau.vn", lambda: c.connected,
-            self.images, desk, ZoneInfo("Asia/Ho_Chi_Minh"),
+            HubLine(lambda: 30.0, lambda: False), self.images, desk, ZoneInfo("Asia/Ho_Chi_Minh"),
         )  # fmt: skip
         await self.desk.load()
 

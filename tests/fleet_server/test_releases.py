@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fleet_server.campaigns.hub_line import HubLine
 from fleet_server.campaigns.paced import paced
 from fleet_server.campaigns.releases import ReleaseCampaigns
 from fleet_server.campaigns.shelf import Shelf
@@ -18,6 +19,7 @@ from tests.counterparts.centre_without_wires import CentreWithoutWires
 from wire.messages import EventEntry, LogBatch
 
 SITES = {"hub": "hub", **{f"r{nr}": "commune" for nr in range(7)}}
+LINE = HubLine(lambda: 30.0, lambda: False)
 LEARNS_S = 20
 """A server that has just started does not take who has yet to report for away."""
 
@@ -45,7 +47,7 @@ class Rig:
         """As a restart of the server does."""
         self.desk = ReleaseCampaigns(
             self.centre.database, self.centre.fleet, self.centre.sessions, self.centre.stream, self.centre.clock,
-            b"k" * 32, "https://diemcau.vn", lambda: self.centre.connected, self.shelf,
+            b"k" * 32, "https://diemcau.vn", lambda: self.centre.connected, LINE, self.shelf,
         )  # fmt: skip
         await self.desk.load()
 
@@ -251,13 +253,29 @@ def test_a_bundle_is_sent_from_its_place_on_and_no_faster_than_allowed(tmp_path:
     file = tmp_path / "b.tar"
     file.write_bytes(bytes(range(256)) * 1_000)
 
-    async def read(start: int, rate: int) -> tuple[bytes, float]:
+    async def read(start: int, rate: int, line: HubLine = LINE) -> tuple[bytes, float]:
         began_s, found = time.monotonic(), b""
-        async for block in paced(file, start, rate, time.monotonic):
+        async for block in paced(file, start, rate, line, time.monotonic):
             found += block
         return found, time.monotonic() - began_s
+
+    async def read_both(line: HubLine) -> float:
+        return min(took_s for _, took_s in await asyncio.gather(read(0, 100_000, line), read(0, 100_000, line)))
 
     found, _ = asyncio.run(read(1_000, 100_000))
     assert found == file.read_bytes()[1_000:]
     _, took_s = asyncio.run(read(0, 2_048))  # 256,000 bytes in one second
     assert took_s >= 0.85
+    narrow = HubLine(lambda: 20.48, lambda: False)  # a fifth of it: twice 256,000 bytes in one second
+    assert asyncio.run(read_both(narrow)) >= 0.85, "all together take no more than their part of the hub's line"
+
+
+def test_a_live_session_has_the_line_for_itself_and_what_is_fetched_meanwhile_goes_on_afterwards() -> None:
+    live = True
+    line = HubLine(lambda: 30.0, lambda: live)
+    with line.taken(), line.taken():
+        assert line.rate_kbit_s(2_000) == 32.0, "just enough that no connection breaks"
+        live = False
+        assert line.rate_kbit_s(2_000) == 2_000.0
+        with line.taken():
+            assert line.rate_kbit_s(100_000) == 2_000.0, "a fifth of 30 Mbit/s, shared by three"

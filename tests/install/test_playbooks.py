@@ -455,4 +455,5 @@ def test_a_backup_restored_on_another_machine_takes_over(province: Province) -> 
         wait_for(
             lambda site=site: province.ask(f"/sites/{site}")["verdict"] != "offline", 150, f"{site} does not come back"
         )  # type: ignore[misc]
-    assert [row["sites"] for row in province.ask("/sessions")["items"] if row["title"] == "Phiên"][0] == ["38-2"]
+    planned = [row["sites"] for row in province.ask("/sessions")["items"] if row["title"] == "Phiên"]
+    assert ["38-2"] in planned, "what the nightly backup alone knows"
