@@ -13,6 +13,7 @@ import sys
 import tarfile
 import tempfile
 import zipapp
+import zipfile
 from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path
@@ -23,6 +24,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from release.manifest import FORM, LIST, SIGNATURE, TOOL, digest, here, sign
 
 ROOT = Path(__file__).parents[1]
+_LIBRARY = "fleet_server/pages/vendor/leaflet.js"
 EXTRAS = {
     "room": ("agent", "enrol", "discover", "camera", "ups", "usb", "display", "mixer", "relay", "snmp"),
     "centre": ("server", "postgresql", "apprise"),
@@ -110,6 +112,9 @@ def _requirements(name: str, extras: frozenset[str]) -> Iterator[Requirement]:
 def _own_wheel(source: Path, wheels: Path) -> Path:
     _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(source))
     (own,) = wheels.glob("diemcau-*.whl")
+    with zipfile.ZipFile(own) as book:
+        if _LIBRARY not in book.namelist():
+            raise SystemExit(f"{own.name}: the browser libraries are not in it; ./dev package fetches them")
     return own
 
 

@@ -29,6 +29,10 @@ def test_volumes_secrets_and_services_that_are_named_are_there() -> None:
         assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"])
         assert set(service.get("depends_on", {})) <= set(COMPOSE["services"])
         assert service.get("image"), name
+    ports = COMPOSE["services"]["broker"]["ports"]
+    assert {"8883:8883", "8443:8443", "8443:8443/udp"} <= set(ports), "rooms time their lines by UDP"
+    keys = {name for name in COMPOSE["x-server"]["secrets"] if f"/run/secrets/{name}" in str(COMPOSE["x-server"])}
+    assert keys == set(COMPOSE["secrets"]), "each is one that a setting names"
     assert COMPOSE["services"]["server"]["read_only"] is True and COMPOSE["services"]["server"]["cap_drop"] == ["ALL"]
 
 
