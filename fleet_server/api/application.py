@@ -65,6 +65,7 @@ def routers(package: str, part: str = "") -> Iterator[APIRouter]:
 async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     """Only our own pages may change things, only by our own name, and with bodies of a sane size."""
     server: Server = request.app.state.server
+    request.state.heard = server.stream.last_id  # a page begun now shows all up to here
     try:
         host = urlsplit(f"//{request.headers.get('host', '')}").hostname
         origin = request.headers.get("origin")

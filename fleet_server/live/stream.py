@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct
@@ -37,6 +38,11 @@ class Stream:
         self._more.set()
         self._more = asyncio.Event()
 
+    @property
+    def last_id(self) -> str:
+        """The number of the newest change: who begins behind it misses nothing."""
+        return f"{self._epoch}.{self._n}"
+
     def id_of(self, change: Change) -> str:
         """The number that a reader may come back with; it names this life of the server too."""
         return f"{self._epoch}.{change.n}"
@@ -58,7 +64,7 @@ class Stream:
                     yield Change(self._n, _RESTART, None, {})
             while True:
                 more = self._more
-                for change in [kept for kept in self._kept if kept.n > n] if n < self._n else ():
+                for change in [*islice(reversed(self._kept), self._n - n)][::-1]:
                     n = change.n
                     yield change
                 if n == self._n:

@@ -47,6 +47,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         other_lang="en" if lang == "vi" else "vi",
         path=request.url.path,
         now=now,
+        heard=request.state.heard,
         server=server,
         t=partial(texts.translate, lang),
         quantity=partial(texts.quantity, lang),

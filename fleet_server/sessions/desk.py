@@ -129,9 +129,10 @@ class SessionDesk:
             raise Conflict("sessions.over")
         return found
 
-    async def newest(self, most: int = 50) -> list[Session]:
-        """The latest sessions."""
-        return await self._database.read(lambda db: sessions.newest(db, most))
+    async def no_more(self, before: Session | None, most: int) -> list[Session]:
+        """Sessions that are over or were cancelled, the latest first; with `before` those that stand behind it."""
+        now = self._clock.now()
+        return await self._database.read(lambda db: sessions.no_more(db, now, before, most))
 
     async def between(self, first: datetime, last: datetime) -> list[Session]:
         """Sessions that begin in this time."""

@@ -39,9 +39,14 @@ def not_ended(db: Connection, now: datetime) -> list[Session]:
     return _with_sites(db, select(sessions).where(open_ones).order_by(sessions.c.starts_at, sessions.c.id))
 
 
-def newest(db: Connection, most: int) -> list[Session]:
-    """The latest sessions, those to come first."""
-    return _with_sites(db, select(sessions).order_by(sessions.c.starts_at.desc(), sessions.c.id.desc()).limit(most))
+def no_more(db: Connection, now: datetime, before: Session | None, most: int) -> list[Session]:
+    """Sessions that are over or were cancelled, the latest first; with `before` those that stand behind it."""
+    wanted = select(sessions).where((sessions.c.ends_at <= millis(now)) | sessions.c.cancelled_at.is_not(None))
+    if before is not None:
+        at = millis(before.starts_at)
+        same = (sessions.c.starts_at == at) & (sessions.c.id < before.id)
+        wanted = wanted.where((sessions.c.starts_at < at) | same)
+    return _with_sites(db, wanted.order_by(sessions.c.starts_at.desc(), sessions.c.id.desc()).limit(most))
 
 
 def between(db: Connection, first: datetime, last: datetime, most: int = 5_000) -> list[Session]:

@@ -73,7 +73,24 @@ def test_sessions_that_are_near_are_told_however_many_come_later(fleet: FleetUnd
         planned(24 * day, "38-3")
     near = fleet.client.get("/sessions", params={"within_h": 4}).json()["items"]
     assert [(session["id"], session["sites"]) for session in near] == [(soon, ["38-1"])]
-    assert soon not in {session["id"] for session in fleet.client.get("/sessions").json()["items"]}
+    listed = [session["id"] for session in fleet.client.get("/sessions").json()["items"]]
+    assert listed[0] == soon and len(listed) == 53, "what is near comes first, however far others are planned"
+    assert listed[-1] == cancelled, "and what will not be comes last"
+    page = httpx.get(f"{fleet.address}/sessions", headers=fleet.headers, timeout=30).text
+    assert page.index(soon) < page.index(listed[1]) < page.index('id="former"') < page.index(cancelled)
+
+
+def test_former_sessions_are_paged_and_none_is_left_out(fleet: FleetUnderTest) -> None:
+    starts_at = datetime.now(UTC) + timedelta(days=1)
+    times = {"starts_at": starts_at.isoformat(), "ends_at": (starts_at + timedelta(hours=1)).isoformat()}
+    for _ in range(70):  # all at the same time, as communes hold theirs
+        planned = fleet.client.post("/sessions", json={"title": "Phiên", "sites": ["38-1"], **times}).json()["id"]
+        assert fleet.client.post(f"/sessions/{planned}/cancellation", json={"reason": "Dời"}).status_code == 200
+    first = [session["id"] for session in fleet.client.get("/sessions").json()["items"]]
+    rest = [session["id"] for session in fleet.client.get(f"/sessions?before={first[-1]}").json()["items"]]
+    assert (len(first), len({*first, *rest})) == (50, 70)
+    nobody = fleet.client.get("/sessions?before=00000000-0000-7000-8000-000000000000")
+    assert nobody.status_code == 404
 
 
 def test_sites_are_filtered_and_paged(fleet: FleetUnderTest) -> None:

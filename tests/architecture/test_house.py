@@ -90,7 +90,7 @@ def test_a_part_is_found_by_being_there(tmp_path: Path) -> None:
         "assert any(m.__name__.endswith('.zz') for m in modules_in('fleet_server.ingest.handlers'))\n"
         "from starlette.testclient import TestClient\n"
         "from pathlib import Path\nfrom types import SimpleNamespace\nfrom fleet_server.config import Settings\n"
-        "server = SimpleNamespace(settings=Settings(Path('none')))\n"
+        "server = SimpleNamespace(stream=SimpleNamespace(last_id=''), settings=Settings(Path('none')))\n"
         "client = TestClient(application(server), base_url='http://127.0.0.1')\n"
         "assert client.get('/toast').json() == client.get('/api/v1/toast').json() == 'toast'\n"
         "assert {'checks.toast.title', 'toast.title'} <= set(texts())\n"

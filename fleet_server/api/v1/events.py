@@ -28,6 +28,7 @@ async def events(
     person: ThePerson,
     request: Request,
     site: Annotated[str | None, Query(pattern=SLUG, description="Everything of one site, each report too")] = None,
+    after: Annotated[str | None, Query(max_length=100, description="As `Last-Event-ID`, for who begins")] = None,
     last_event_id: Annotated[str | None, Header(max_length=100)] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Events `site`, `command`, `log`, `session`, `rollout`, `line_test`, `server`, and `report` for one site; `alive`
@@ -36,7 +37,7 @@ async def events(
     Give the last `id` as `Last-Event-ID` to go on where you left off; `reset` means that too much has
     happened since, or that the server was restarted: fetch everything anew.
     """
-    async for change in server.stream.read(last_event_id, _ALIVE_EVERY_S):
+    async for change in server.stream.read(last_event_id or after, _ALIVE_EVERY_S):
         if await person_of(request) != person:
             return  # signed out, locked out, or of another role by now
         if change is None:

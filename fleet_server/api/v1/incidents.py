@@ -11,9 +11,9 @@ from fleet_server.api.access import ThePerson, needs
 from fleet_server.api.context import TheServer
 from fleet_server.api.language import Language
 from fleet_server.api.problems import problems
-from fleet_server.domain.access import Act
+from fleet_server.domain.access import Act, Person
 from fleet_server.domain.routing import Silence
-from fleet_server.errors import NotFound
+from fleet_server.errors import Forbidden, NotFound
 from fleet_server.server import Server
 from fleet_server.store.incidents import IncidentRow
 from fleet_server.texts import Lang
@@ -139,7 +139,7 @@ async def acknowledge(
     number: Number, wanted: NoteIn, server: TheServer, person: ThePerson, lang: Language
 ) -> IncidentOut:
     """Nobody else is called after that."""
-    await visible_incident(server, number)
+    await handled_incident(server, person, number)
     return incident_out(server, await server.incidents.acknowledge(number, person.name, wanted.note), lang)
 
 
@@ -148,7 +148,7 @@ async def acknowledge(
 )
 async def note(number: Number, wanted: NoteIn, server: TheServer, person: ThePerson, lang: Language) -> IncidentOut:
     """For whoever looks next."""
-    await visible_incident(server, number)
+    await handled_incident(server, person, number)
     return incident_out(server, await server.incidents.note(number, person.name, wanted.note), lang)
 
 
@@ -160,7 +160,7 @@ async def assign(
     number: Number, wanted: AssignIn, server: TheServer, person: ThePerson, lang: Language
 ) -> IncidentOut:  # fmt: skip
     """By name."""
-    await visible_incident(server, number)
+    await handled_incident(server, person, number)
     return incident_out(server, await server.incidents.assign(number, person.name, wanted.to), lang)
 
 
@@ -171,7 +171,7 @@ async def snooze(
     number: Number, wanted: SnoozeIn, server: TheServer, person: ThePerson, lang: Language
 ) -> IncidentOut:  # fmt: skip
     """Nobody is told until then; a day at most."""
-    await visible_incident(server, number)
+    await handled_incident(server, person, number)
     return incident_out(server, await server.incidents.snooze(number, person.name, wanted.until), lang)
 
 
@@ -180,6 +180,14 @@ async def visible_incident(server: Server, number: int) -> IncidentRow:
     row = await server.incidents.find(number)
     if not sees(server, row):
         raise NotFound("alerts.no_incident", number=number)
+    return row
+
+
+async def handled_incident(server: Server, person: Person, number: int) -> IncidentRow:
+    """One that one may handle: what concerns all is not for who has named sites. Raises NotFound, Forbidden."""
+    row = await visible_incident(server, number)
+    if row.site is None and not person.is_everywhere:
+        raise Forbidden("people.may_not", role=person.role)
     return row
 
 

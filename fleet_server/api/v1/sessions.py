@@ -24,6 +24,8 @@ router = APIRouter(tags=["sessions"])
 
 Reason = Annotated[str, Field(max_length=500)]
 SiteName = Annotated[str, Field(pattern=SLUG)]
+SHOWN, _READ = 50, 200
+"""Former sessions at once; so many are looked through for those that one sees."""
 _CALENDAR_BACK, _CALENDAR_AHEAD = timedelta(days=92), timedelta(days=400)
 
 
@@ -130,20 +132,25 @@ async def preview(wanted: SessionIn, server: TheServer, person: ThePerson) -> Pr
     return PreviewOut(clashes=[_clash_out(clash) for clash in server.sessions.clashes(drafted)])
 
 
-@router.get("/sessions", dependencies=[needs(Act.SEE)], summary="Sessions")
+@router.get("/sessions", dependencies=[needs(Act.SEE)], summary="Sessions", responses=problems(404, 422))
 async def list_sessions(
     server: TheServer,
     within_h: Annotated[
         float | None, Query(gt=0, le=8_784, description="Those alone that run, or begin so soon")
     ] = None,
+    before: Annotated[
+        str | None, Query(pattern=UUID, description="A session: those alone that stand behind it")
+    ] = None,
 ) -> SessionsOut:
-    """The latest fifty; with `within_h` all that have not ended and begin within so many hours, the next first."""
-    if within_h is None:
-        found = await visible_sessions(server)
+    """All that run or are to come, the next first; then the last fifty of the others, the latest first.
+
+    With the id of the last one as `before` the fifty behind it.
+    """
+    if within_h is not None:
+        found = coming_sessions(server, server.clock.now() + timedelta(hours=within_h))
     else:
-        until = server.clock.now() + timedelta(hours=within_h)
-        near = (seen(server, session) for session in server.sessions.upcoming() if session.starts_at <= until)
-        found = [session for session in near if session.sites or session.spares]
+        coming = [] if before is not None else coming_sessions(server)
+        found = [*coming, *await former_sessions(server, before)]
     return SessionsOut(items=[session_out(session) for session in found])
 
 
@@ -198,10 +205,28 @@ async def visible_session(server: Server, id: str) -> Session:
     return session
 
 
-async def visible_sessions(server: Server) -> list[Session]:
-    """The latest fifty, of which one sees a site."""
-    found = (seen(server, session) for session in await server.sessions.newest())
-    return [session for session in found if session.sites or session.spares]
+def coming_sessions(server: Server, until: datetime | None = None) -> list[Session]:
+    """Those that run or are to come, of which one sees a site, next first; with `until` those that begin by then."""
+    coming = (seen(server, session) for session in server.sessions.upcoming())
+    near = [session for session in coming if until is None or session.starts_at <= until]
+    return [session for session in near if session.sites or session.spares]
+
+
+async def former_sessions(server: Server, before: str | None) -> list[Session]:
+    """The last fifty that are over or were cancelled, of which one sees a site, the latest first.
+
+    `before`: a session, behind which they stand. Raises NotFound.
+    """
+    last = await visible_session(server, before) if before is not None else None
+    found: list[Session] = []
+    while len(found) < SHOWN:
+        part = await server.sessions.no_more(last, _READ)
+        visible = (seen(server, session) for session in part)
+        found += [session for session in visible if session.sites or session.spares]
+        if len(part) < _READ:
+            break
+        last = part[-1]
+    return found[:SHOWN]
 
 
 def seen(server: Server, session: Session) -> Session:

@@ -10,7 +10,7 @@ from fleet_server.alerts.wording import title_of
 from fleet_server.api.access import ThePerson, needs
 from fleet_server.api.context import TheServer
 from fleet_server.api.language import Language
-from fleet_server.api.v1.incidents import Number, silenced_by, visible_incident
+from fleet_server.api.v1.incidents import Number, handled_incident, silenced_by, visible_incident
 from fleet_server.domain.access import Act
 from fleet_server.errors import FleetError
 from fleet_server.pages.form import form_of, one
@@ -43,7 +43,7 @@ async def handle(
     form = await form_of(request)
     act, note = one(form, "act", 20), one(form, "note", 500)
     try:
-        await visible_incident(server, number)
+        await handled_incident(server, person, number)
         if act == "acknowledge":
             await server.incidents.acknowledge(number, person.name, note)
         elif act == "assign":

@@ -29,10 +29,16 @@ function heard(changed) {
   if (changed && waiting === null) waiting = setTimeout(refresh, LEAST_MS);
 }
 
-const stream = new EventSource("/room/events");
-stream.addEventListener("room", () => heard(true));
-stream.addEventListener("alive", () => heard(false));
-stream.onopen = () => heard(true);
+function open() {
+  const stream = new EventSource("/room/events");
+  stream.addEventListener("room", () => heard(true));
+  stream.addEventListener("alive", () => heard(false));
+  stream.onopen = () => heard(true);
+  stream.onerror = () => {  // a refusal, such as a proxy's while the server begins anew, ends it for good
+    if (stream.readyState === EventSource.CLOSED) setTimeout(open, 2000);
+  };
+}
+open();
 setInterval(() => { blind.hidden = Date.now() - heardAt <= SILENT_MS; }, 1000);
 document.addEventListener("submit", (event) => {
   if (navigator.onLine) return;

@@ -122,12 +122,13 @@ async def microphone(request: Request, server: TheServer, mine: Mine, lang: Lang
 async def events(request: Request, server: TheServer, mine: Mine) -> AsyncIterator[ServerSentEvent]:
     """That something of this room has changed, and nothing else."""
     async for change in server.stream.read(None, _ALIVE_EVERY_S):
+        is_session = change is not None and change.kind == "session" and change.data.get("id") == mine.session
+        is_ours = change is not None and (change.site == mine.site or change.kind in ("server", "reset"))
+        if change is not None and not (is_ours or is_session):
+            continue  # before the link is looked up: a fleet has many changes, and many rooms have a telephone
         if await _mine(request, server) != mine:
             return
-        if change is None:
-            yield ServerSentEvent(event="alive", data={})
-        elif change.site == mine.site or change.kind in ("server", "reset"):
-            yield ServerSentEvent(event="room", data={})
+        yield ServerSentEvent(event="alive" if change is None else "room", data={})
 
 
 async def _values(server: Server, mine: Invitation) -> dict[str, Any]:

@@ -31,6 +31,15 @@ async def page(id: Identifier, request: Request, server: TheServer) -> HTMLRespo
     return render(request, "session/page.html", **await _values(server, id), problem=None)
 
 
+@router.get("/parts/sessions/{id}/head", dependencies=[needs(Act.SEE)])
+async def head(id: Identifier, request: Request, server: TheServer) -> HTMLResponse:
+    """Title, times, and whether it was cancelled."""
+    session = await visible_session(server, id)
+    return render(
+        request, "session/head.html", session=seen(server, session), live=is_live(session, server.clock.now())
+    )
+
+
 @router.get("/parts/sessions/{id}/gate", dependencies=[needs(Act.SEE)])
 async def part(id: Identifier, request: Request, server: TheServer) -> HTMLResponse:
     """The gate as it is now."""

@@ -1,15 +1,16 @@
 """GET /sessions: the sessions, series, and a form for a new one that shows first what it clashes with."""
 
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from fleet_server.api.access import ThePerson, needs
 from fleet_server.api.context import Identifier, TheServer
 from fleet_server.api.language import Language
-from fleet_server.api.v1.sessions import visible_sessions
+from fleet_server.api.v1.sessions import SHOWN, coming_sessions, former_sessions
 from fleet_server.domain.access import Act
 from fleet_server.domain.series import Rhythm
 from fleet_server.domain.sessions import Clash
@@ -19,14 +20,17 @@ from fleet_server.pages.render import render
 from fleet_server.pages.sessions.wish import fields_in, new_fields, wish_in
 from fleet_server.server import Server
 from fleet_server.texts import Lang, error_text, translate
+from wire.ids import UUID
 
 router = APIRouter()
 
 
 @router.get("/sessions", dependencies=[needs(Act.SEE)])
-async def page(request: Request, server: TheServer) -> HTMLResponse:
-    """The whole page."""
-    return await _page(request, server)
+async def page(
+    request: Request, server: TheServer, before: Annotated[str | None, Query(pattern=UUID)] = None
+) -> HTMLResponse:
+    """The whole page; with `before` it shows older ones among those that are over."""
+    return await _page(request, server, before=before)
 
 
 @router.post("/sessions", dependencies=[needs(Act.PLAN)])
@@ -78,12 +82,14 @@ async def end_series(id: Identifier, request: Request, server: TheServer, lang: 
 async def _page(
     request: Request, server: Server, problem: str | None = None, status: int = 200,
     fields: dict[str, Any] | None = None, clashes: list[Clash] = [],  # noqa: B006
+    before: str | None = None,
 ) -> HTMLResponse:  # fmt: skip
     series = [row for row in await server.series.going_on() if not server.fleet.entries.keys().isdisjoint(row.sites)]
     return render(
-        request, "sessions/page.html", status, sessions=await visible_sessions(server), sites=sites_of(server),
+        request, "sessions/page.html", status, coming=coming_sessions(server), before=before, shown=SHOWN,
+        former=await former_sessions(server, before), sites=sites_of(server),
         problem=problem, fields=fields or new_fields(server), clashes=clashes, series=series,
-        today=server.clock.now().date().isoformat(),
+        today=server.clock.now().astimezone(ZoneInfo(server.settings.timezone)).date().isoformat(),
     )  # fmt: skip
 
 

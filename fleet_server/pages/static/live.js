@@ -35,14 +35,20 @@ function say(broken) {
   if (broken) banner.textContent = banner.dataset.text.replace("{since}", brokenSince.toLocaleTimeString(lang, { hour12: false, timeZone: document.documentElement.dataset.zone }));
 }
 
-const waiting = new Map();
+const waiting = new Set();
+const fetching = new Set();
 
 function refreshSoon(part) {
   if (waiting.has(part)) return;
-  waiting.set(part, setTimeout(() => refresh(part), LEAST_MS));
+  waiting.add(part);
+  setTimeout(() => refresh(part), LEAST_MS);
 }
 
+// One at a time for each part. What happens while an answer is on its way may not be in it any more: it is asked again.
 async function refresh(part) {
+  if (fetching.has(part)) return;
+  fetching.add(part);
+  waiting.delete(part);
   try {
     const answer = await fetch(part.dataset.live + (part.dataset.query ?? ""), { headers: { "X-Part": "1" } });
     if (answer.status === 401) location.reload();
@@ -51,7 +57,8 @@ async function refresh(part) {
   } catch {
     // The stream notices a lost server by itself and says so.
   } finally {
-    waiting.delete(part);
+    fetching.delete(part);
+    if (waiting.has(part)) setTimeout(() => refresh(part), LEAST_MS);
   }
 }
 
@@ -111,8 +118,11 @@ function kinds() {
 
 let everOpen = false;
 
+// What has happened since the page was begun at the server comes first.
 function open() {
-  const stream = new EventSource(document.body.dataset.stream);
+  const address = new URL(document.body.dataset.stream, location.href);
+  if (!everOpen) address.searchParams.set("after", document.body.dataset.heard);
+  const stream = new EventSource(address);
   stream.onopen = () => {
     happened(everOpen ? "reset" : "open", {});
     everOpen = true;
