@@ -81,7 +81,7 @@ from wire.times import Clock, SystemClock
 
 log = logging.getLogger("diemcau.server")
 
-_SITES_EVERY_S = 5.0
+_SITES_EVERY_S, _LEARNT_LOOK_S = 5.0, 1.0
 
 
 @asynccontextmanager
@@ -216,6 +216,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         Digests(database, alerts, clock, outbox.wake).run,
         lambda: tell_rooms(server, attention),
         lambda: _notice_sites(server),
+        lambda: _tell_what_was_learnt(fleet, stream),
         Watchdog(database, link, clock, ServiceManager()).run,
     ]
     try:
@@ -257,6 +258,16 @@ async def _record_refusals(audit: AuditDesk, who: str, count: int) -> None:
         await audit.record("broker", "broker.refused", "refused", site=site, origin="", client=who, **said)
     except SQLAlchemyError as error:
         log.error("refusals_not_recorded client=%s count=%d error=%s", who, count, error)
+
+
+async def _tell_what_was_learnt(fleet: Fleet, stream: Stream) -> None:
+    """Pages say while the server is not sure yet, and have to hear when it is."""
+    was_learning = fleet.is_learning
+    while True:
+        await asyncio.sleep(_LEARNT_LOOK_S)
+        if was_learning and not fleet.is_learning:
+            stream.publish("server", learning=False)
+        was_learning = fleet.is_learning
 
 
 async def _notice_sites(server: Server) -> None:

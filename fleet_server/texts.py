@@ -37,12 +37,16 @@ def texts() -> Mapping[str, Mapping[str, str]]:
     return found
 
 
+_NAMES = frozenset({"number", "year"})
+"""Parameters that say which, not how many: incident 1234 is never written 1.234."""
+
+
 def translate(lang: Lang, key: str, **params: Any) -> str:
     """The sentence of a key, its parameters written as the language writes them; the key itself where it is unknown."""
     entry = texts().get(key)
     if entry is None:
         return key
-    shown = {name: _shown(lang, value) for name, value in params.items()}
+    shown = {name: str(value) if name in _NAMES else _shown(lang, value) for name, value in params.items()}
     try:
         return entry[lang].format(**shown)
     except (KeyError, IndexError):
@@ -120,10 +124,10 @@ def span(lang: Lang, seconds: float) -> str:
     return translate(lang, "span.seconds", n=int(rest))
 
 
-def clock(lang: Lang, moment: datetime, today: date, zone: ZoneInfo) -> str:
+def clock(lang: Lang, moment: datetime, today: date, zone: ZoneInfo, form: str = "%H:%M") -> str:
     """`14:02` today, `14:02 hôm qua`, `14:02 23/11/2026` else."""
     local = moment.astimezone(zone)
-    hour = local.strftime("%H:%M")
+    hour = local.strftime(form)
     if local.date() == today:
         return hour
     if local.date() == today - timedelta(days=1):

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from fleet_server.api.access import cookie_name, is_secure
 from fleet_server.people.sign_ins import SignedIn
 from fleet_server.server import Server
+from fleet_server.store.people import KeyKind
 
 _BROWSER_S = round(timedelta(days=180).total_seconds())
 
@@ -40,6 +41,15 @@ def onward(server: Server, signed_in: SignedIn, wanted: str) -> Response:
     _set(answer, server, _browser(server), signed_in.browser, _BROWSER_S)
     answer.delete_cookie(_half(server), path="/", secure=is_secure(server), httponly=True, samesite="lax")
     return answer
+
+
+def renew(answer: Response, request: Request, server: Server) -> None:
+    """The browser keeps it for as long as we do: whoever works on stays signed in."""
+    key = whole_of(request, server)
+    found = server.known.live(key, KeyKind.SIGN_IN)
+    if found is not None:
+        lives_s = round((found[0].expires_at - server.clock.now()).total_seconds())
+        _set(answer, server, cookie_name(server), key, lives_s)
 
 
 def away(server: Server, address: str, state: str) -> Response:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from fleet_server import texts, views
 from fleet_server.api.language import COOKIE, language_of
 from fleet_server.domain import access
+from fleet_server.pages import cookies
 from fleet_server.server import Server
 from wire.inert import inert
 
@@ -53,7 +54,10 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         quantity=partial(texts.quantity, lang),
         span=partial(texts.span, lang),
         number=partial(texts.number, lang),
-        at=lambda moment: texts.clock(lang, _moment(moment), now.astimezone(zone).date(), zone),
+        at=lambda moment, seconds=False: texts.clock(
+            lang, _moment(moment), now.astimezone(zone).date(), zone, "%H:%M:%S" if seconds else "%H:%M"
+        ),
+        moment_of=datetime.fromisoformat,
         sentence=partial(views.sentence, lang),
         message=partial(views.message, lang),
         event=partial(views.event_text, lang),
@@ -67,6 +71,8 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         reason_of=partial(texts.reason_of, lang=lang),
     )
     answer = HTMLResponse(page, status, headers={"Cache-Control": "no-store"})
+    if person is not None:
+        cookies.renew(answer, request, server)
     if request.query_params.get("lang") == lang:
         answer.set_cookie(COOKIE, lang, max_age=31_536_000, samesite="lax", httponly=True)
     return answer

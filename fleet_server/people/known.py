@@ -116,17 +116,20 @@ class Known:
         self._changes += 1
         if row is not None:
             await self._database.write(lambda db: people.drop_key(db, row.id, row.user))
+            self._keys.pop(row.hash, None)  # whoever read the keys before they were written has it again
             self._changes += 1
 
     async def end_keys(self, user: str, kinds: tuple[KeyKind, ...], but: str = "") -> None:
         """End all of a user's keys of these kinds, but one."""
         kept = one_time.hash_of(but) if but else ""
         await self._database.write(lambda db: people.drop_keys(db, user, kinds, kept))
+        self._changes += 1
         await self.load()
 
     async def change(self, user: str, **changes: Any) -> UserRow:
         """Change some of a user."""
         await self._database.write(lambda db: people.change_user(db, user, **changes))
+        self._changes += 1
         await self.load()
         return self.users[user]
 

@@ -117,7 +117,7 @@ def progress_book(progress: Sequence[SiteProgress], lang: Lang, now: datetime) -
                     _groups(lang, site.gaps.unknown if site.gaps else tuple(GROUPS)),
                     verdict, translate(lang, "value.yes" if entry.provisioned else "value.no"),
                     survey.survey.contact if survey else "", survey.survey.phone if survey else "",
-                    survey.at.strftime("%d/%m/%Y") if survey else "",
+                    survey.at.astimezone(now.tzinfo).strftime("%d/%m/%Y") if survey else "",
                 )
             ]
         )  # fmt: skip

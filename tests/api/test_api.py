@@ -44,7 +44,7 @@ def test_no_request_finds_an_answer_that_the_description_does_not_have(
 
 
 def test_the_description_is_whole(fleet: FleetUnderTest) -> None:
-    found = httpx.get(f"{fleet.address}/api/v1/openapi.json").json()
+    found = httpx.get(f"{fleet.address}/api/v1/openapi.json", timeout=30).json()
     for path, operations in found["paths"].items():
         for method, operation in operations.items():
             assert operation.get("summary") and operation.get("description"), f"{method} {path}"

@@ -56,7 +56,7 @@ class IdentityProvider:
 
     def approve(self, address: str, subject: str) -> str:
         """The person signs in at the address that a browser was sent to; where it is sent back to."""
-        answer = httpx.post(address, data={"sub": subject})
+        answer = httpx.post(address, data={"sub": subject}, timeout=30)
         assert answer.status_code == 302, answer.text
         return str(answer.headers["location"])
 

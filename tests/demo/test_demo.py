@@ -28,7 +28,7 @@ def short_folder() -> Iterator[Path]:
 def signed_in(address: str, printed: str) -> httpx.Client:
     """A browser of somebody who has read what the demo prints."""
     password = printed.partition("password: ")[2].split()[0]
-    browser = httpx.Client()
+    browser = httpx.Client(timeout=30)
     answer = browser.post(f"{address}/sign-in", data={"login": "demo", "password": password, "next": "/"})
     assert answer.status_code == 303
     return browser

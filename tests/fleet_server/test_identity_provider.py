@@ -496,7 +496,7 @@ def test_whoever_is_not_let_in_is_told_why(provider: IdentityProvider, browser: 
 )  # fmt: skip
 def test_a_description_that_points_elsewhere_is_not_followed(tmp_path: Path, described: dict[str, Any]) -> None:
     with identity_provider() as provider:
-        told = httpx.get(f"{provider.issuer}/.well-known/openid-configuration").json() | described
+        told = httpx.get(f"{provider.issuer}/.well-known/openid-configuration", timeout=30).json() | described
         body = json.dumps({name: value for name, value in told.items() if value is not None}).encode()
         provider.answers["/.well-known/openid-configuration"] = ("200 OK", JSON, body)
         ours = Provider(config.IdentityProvider(provider.issuer, "diemcau"), "http://127.0.0.1:1", SystemClock())

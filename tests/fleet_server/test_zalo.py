@@ -252,7 +252,7 @@ def test_no_secret_is_in_an_error(rig: Rig, zalo: ZaloServer) -> None:
 
 def consented(rig: Rig) -> httpx.Response:
     """What Zalo sends an administrator's browser back with."""
-    return httpx.get(rig.consent.address("a state"), follow_redirects=False)
+    return httpx.get(rig.consent.address("a state"), follow_redirects=False, timeout=30)
 
 
 def test_an_administrators_consent_becomes_our_pair(zalo: ZaloServer, tmp_path: Path, clock: Turned) -> None:

@@ -286,9 +286,9 @@ def test_a_ticket_works_once_each_way_and_not_after_its_test(
     assert ended(fleet, [test], 10)[0]["state"] == "failed"
     for answer in (down(), up()):
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:diemcau:line_tests.no_ticket")
-    unknown = httpx.get(fleet.address + stream_path("x" * 32, "down"))
+    unknown = httpx.get(fleet.address + stream_path("x" * 32, "down"), timeout=30)
     assert unknown.status_code == 404 and unknown.headers["content-type"] == "application/problem+json"
-    assert httpx.get(fleet.address + stream_path("x", "down")).status_code == 422
+    assert httpx.get(fleet.address + stream_path("x", "down"), timeout=30).status_code == 422
 
 
 def test_a_ticket_that_is_withdrawn_ends_its_stream_at_once(

@@ -102,16 +102,16 @@ def test_a_calendar_program_sees_the_sessions_of_its_owner_and_no_other(
     fleet.start()
     mine, theirs = plan(fleet, ["38-hub", "38-1"], title="Phiên <của> tôi"), plan(fleet, ["38-hub", "38-2"])
     address = f"{fleet.address}/api/v1/sessions.ics"
-    nobody = httpx.get(address)
+    nobody = httpx.get(address, timeout=30)
     assert nobody.status_code == 401 and nobody.headers["WWW-Authenticate"].startswith("Basic")
     account = base64.b64encode(f"ky-thuat:{token}".encode()).decode()
-    answer = httpx.get(address, headers={"Authorization": f"Basic {account}"})
+    answer = httpx.get(address, headers={"Authorization": f"Basic {account}"}, timeout=30)
     assert answer.headers["content-type"].startswith("text/calendar")
     (event,) = Calendar.from_ical(answer.content).walk("VEVENT")
     assert str(event["summary"]) == "Phiên <của> tôi" and str(event["uid"]).startswith(mine["id"])
     assert "Hàm Rồng" in str(event["description"]) and "Trụ sở" not in str(event["description"])
     assert theirs["id"] not in answer.text
-    elsewhere = httpx.get(f"{fleet.address}/api/v1/sites", headers={"Authorization": f"Basic {account}"})
+    elsewhere = httpx.get(f"{fleet.address}/api/v1/sites", headers={"Authorization": f"Basic {account}"}, timeout=30)
     assert elsewhere.status_code == 401, "a browser would send such a name and password by itself"
     fleet.close()
 

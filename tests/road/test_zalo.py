@@ -58,7 +58,7 @@ def fleet(
 def give_consent(fleet: FleetUnderTest, browser: WebBrowser) -> int:
     """To Zalo and back, as the browser goes; the status of the last page."""
     away = browser.visit("/zalo/consent/begin")
-    back = httpx.get(away.headers["Location"], follow_redirects=False).headers["Location"]
+    back = httpx.get(away.headers["Location"], follow_redirects=False, timeout=30).headers["Location"]
     return browser.visit(back.removeprefix(fleet.address)).status_code
 
 

@@ -304,8 +304,8 @@ def test_an_identity_is_given_for_its_own_token_alone(guarded: GuardedFleet, sit
             assert answer.status_code == 404 and "BEGIN" not in answer.text, token
         basic = {"Authorization": f"Basic {claimed['token']}"}
         path = f"{guarded.address}/api/v1/enrolments/{claimed['id']}/identity"
-        assert httpx.get(path, headers=basic).status_code == 404
-        assert httpx.get(path, params={"token": claimed["token"]}).status_code == 404
+        assert httpx.get(path, headers=basic, timeout=30).status_code == 404
+        assert httpx.get(path, params={"token": claimed["token"]}, timeout=30).status_code == 404
         assert fetch(guarded, uuid7(), claimed["token"]).status_code == 404
         assert fetch(guarded, claimed["id"], claimed["token"]).status_code == 200
         guarded.decide(claimed["id"])

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, File, Query, Request, UploadFile
 from fastapi.responses import HTMLResponse, Response
@@ -33,7 +34,7 @@ async def page(request: Request, server: TheServer, stage: Wanted = "") -> HTMLR
 @router.get("/progress/progress.xlsx", dependencies=[needs(Act.SEE)])
 async def book(server: TheServer, lang: Language) -> Response:
     """The progress of the province as one Excel file."""
-    sites, now = visible_progress(server), server.clock.now()
+    sites, now = visible_progress(server), server.clock.now().astimezone(ZoneInfo(server.settings.timezone))
     from fleet_server.rollout import spreadsheet  # openpyxl takes a quarter of a second to load
 
     made = await asyncio.to_thread(spreadsheet.progress_book, sites, lang, now)
