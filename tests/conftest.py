@@ -11,11 +11,14 @@ from hypothesis import HealthCheck, settings
 from demo.broker import mosquitto, start_embedded, start_mosquitto
 from demo.processes import Processes
 from device_drivers.equipment import EquipmentLoop
-from device_drivers.loopback import free_port
+from device_drivers.loopback import free_port, keep_to
 from tests.counterparts.databases import CHOICE, postgres, postgres_is_there
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.room import RoomUnderTest
 from tests.counterparts.waiting import listening
+
+if worker := os.environ.get("PYTEST_XDIST_WORKER", ""):
+    keep_to(int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
 
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("here")

@@ -20,8 +20,11 @@ class Trips(Struct, frozen=True):
     loss_percent: float
 
 
-def ask(centre: tuple[str, int], count: int, gap_s: float, timeout_s: float) -> Trips:
-    """Send `count` datagrams, `gap_s` apart, and wait for them. Raises NotAnswering when none comes back."""
+def ask(centre: tuple[str, int], count: int, gap_s: float, timeout_s: float) -> list[float | None]:
+    """Send `count` datagrams, `gap_s` apart, and wait for them: seconds in the order of sending, None for a lost one.
+
+    Raises NotAnswering when none comes back.
+    """
     where = f"centre {centre[0]}:{centre[1]}"
     nonce = new_nonce()
     sent_s: dict[int, float] = {}
@@ -41,7 +44,7 @@ def ask(centre: tuple[str, int], count: int, gap_s: float, timeout_s: float) -> 
         ) from error
     if not trips_s:
         raise NotAnswering(f"{where}: none of {count} datagrams came back (UDP); is the port open on the way?")
-    return trips_of([trips_s.get(number) for number in range(count)])
+    return [trips_s.get(number) for number in range(count)]
 
 
 def trips_of(found_s: Sequence[float | None]) -> Trips:

@@ -16,6 +16,8 @@ class SimulatedLine(DatagramEquipment):
     def __init__(self, port: int = 0) -> None:
         super().__init__(port)
         self.latency_s, self.jitter_s, self.loss = 0.012, 0.002, 0.0
+        self.loss_next = 0
+        """So many of the next probes are lost, whatever the share."""
         self.provider, self.contract = "VNPT", "FiberXtra 5M"
         self.url: str | None = None
         self._chance = Random(1)  # noqa: S311 - which probes get lost is no secret
@@ -31,6 +33,9 @@ class SimulatedLine(DatagramEquipment):
     def hear(self, datagram: bytes, sender: tuple[str, int]) -> None:
         """Send a probe back, late."""
         echo = echo_of(datagram)
+        if self.loss_next > 0:
+            self.loss_next -= 1
+            return
         if echo is None or self._chance.random() < self.loss:
             return
         delay_s = max(0.0, self.latency_s + self._chance.uniform(-self.jitter_s, self.jitter_s))

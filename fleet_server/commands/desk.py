@@ -28,6 +28,9 @@ from wire.times import Clock
 
 log = logging.getLogger("diemcau.commands")
 
+_SEEN_WITHIN_S = 20.0
+"""A room's word that a device is back may come before the report in which the device answers."""
+
 _BY_STATUS: dict[int, type[FleetError]] = {404: NotFound, 409: Conflict, 422: Invalid}
 
 
@@ -54,6 +57,7 @@ class CommandDesk:
         self._is_live = is_live
         self.blinded: frozenset[tuple[str, str]] = frozenset()
         """Site and device of whoever is away, or will be, because it was told to be."""
+        self._blind_until_s: dict[tuple[str, str], float] = {}
 
     async def request(
         self, site: str, device: str, wish: Wish, *, by: str, origin: str, key: str | None, user: str | None = None
@@ -141,7 +145,10 @@ class CommandDesk:
     def note_under_way(self, rows: Iterable[CommandRow]) -> None:
         """These commands have no end yet."""
         begun = [row for row in rows if row.state in (State.ACCEPTED, State.RUNNING)]
-        self.blinded = frozenset((row.site, row.device) for row in begun if self._blinds(row))
+        now_s = self._clock.monotonic()
+        self._blind_until_s |= {(row.site, row.device): now_s + _SEEN_WITHIN_S for row in begun if self._blinds(row)}
+        self._blind_until_s = {key: until_s for key, until_s in self._blind_until_s.items() if until_s > now_s}
+        self.blinded = frozenset(self._blind_until_s)
 
     def _blinds(self, row: CommandRow) -> bool:
         entry = self._fleet.entries.get(row.site)

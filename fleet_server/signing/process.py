@@ -21,8 +21,9 @@ from wire.topics import Announced, Kind, Told
 
 log = logging.getLogger("diemcau.signing")
 
-_WITHIN_S = 0.5
-"""It signs 18,000 a second on the same machine; whoever waits here is the server's event loop."""
+_WITHIN_S, _BEGINS_WITHIN_S = 0.5, 10.0
+"""It signs 18,000 a second on the same machine; whoever waits here is the server's event loop. Not so when the server
+begins, beside a signer that may be beginning too."""
 _KEYS = b"keys\n"
 _MAX_HEAD_BYTES = 64
 
@@ -35,7 +36,9 @@ class RemoteSigner:
         self._path = path
         self._stream: socket.socket | None = None
         self._lock = threading.Lock()
+        self._within_s = _BEGINS_WITHIN_S
         self.public_keys = tuple(self._ask(_KEYS, b"").decode().split())
+        self._within_s = _WITHIN_S
 
     def sign(self, kind: Kind, body: bytes) -> bytes:
         """The signed message. Raises SignerGone."""
@@ -55,8 +58,9 @@ class RemoteSigner:
     def _exchange(self, head: bytes, body: bytes) -> bytes:
         if self._stream is None:
             self._stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self._stream.settimeout(_WITHIN_S)
+            self._stream.settimeout(self._within_s)
             self._stream.connect(str(self._path))
+        self._stream.settimeout(self._within_s)
         self._stream.sendall(head + body)
         with self._stream.makefile("rb") as answer:
             length = int(answer.readline(16) or b"-1")

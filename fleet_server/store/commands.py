@@ -63,10 +63,13 @@ def add(db: Connection, row: CommandRow) -> CommandRow:
 def advance(db: Connection, command: str, step: StepRow, site: str | None = None) -> tuple[CommandRow, State] | None:
     """Add a step and move the state as the domain says: the command and its new state.
 
-    None for an unknown id, and for a room that speaks of another room's command.
+    None for an unknown id, for a room that speaks of another room's command, and where it stands there already that the
+    command is sent: whoever sends it again had looked before that was written.
     """
     row = find(db, command)
     if row is None or site not in (None, row.site):
+        return None
+    if step.state is State.SENT and any(known.state is State.SENT for known in steps(db, command)):
         return None
     state = state_after(row.state, step.state)
     _add_step(db, command, step)

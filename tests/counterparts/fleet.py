@@ -91,11 +91,17 @@ class FleetUnderTest:
         finally:
             database.close()
 
-    def start(self, within_s: float = 30.0) -> None:
+    def start(self, within_s: float = 90.0) -> None:
         """Start it and wait until it is well."""
         command = [*self._command, "serve", "--port", str(self.port), "--broker", f"127.0.0.1:{self._broker_port}"]
         self.child = self._processes.start("server", command, self.environment)
-        wait_for(lambda: self.health().get("broker"), within_s, "the server is not well")
+        child = self.child
+
+        def is_well() -> bool:
+            assert child.poll() is None, f"the server has ended with {child.returncode}"
+            return bool(self.health().get("broker"))
+
+        wait_for(is_well, within_s, "the server is not well")
 
     def kill(self) -> None:
         """kill -9."""
@@ -126,7 +132,7 @@ class FleetUnderTest:
         found: dict[str, Any] = next(entry for entry in self.site(site)["checks"] if entry["check"] == check)
         return found
 
-    def wait_until(self, site: str, within_s: float = 20.0, **wanted: Any) -> dict[str, Any]:
+    def wait_until(self, site: str, within_s: float = 60.0, **wanted: Any) -> dict[str, Any]:
         """The site, once these of its fields are as wanted."""
 
         def fits() -> dict[str, Any] | None:
@@ -154,7 +160,7 @@ class FleetUnderTest:
         answer = self.client.post(f"/sites/{site}/duty", json={"name": "Lê Thị B", "phone": "0237 385 2246"})
         assert answer.status_code == 201, answer.text
 
-    def wait_for_command(self, command: str, states: set[str], within_s: float = 30.0) -> dict[str, Any]:
+    def wait_for_command(self, command: str, states: set[str], within_s: float = 60.0) -> dict[str, Any]:
         """The command, once it is in one of these states."""
         look: Callable[[], dict[str, Any]] = lambda: self.client.get(f"/commands/{command}").json()  # noqa: E731
         wait_for(lambda: look().get("state") in states, within_s, f"command is not {states}")

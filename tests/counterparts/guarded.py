@@ -107,7 +107,7 @@ class GuardedFleet(FleetUnderTest):
         found: list[dict[str, Any]] = self.client.get("/enrolments").json()
         return found
 
-    def claimed(self, site: str, within_s: float = 15.0) -> dict[str, Any]:
+    def claimed(self, site: str, within_s: float = 30.0) -> dict[str, Any]:
         """The machine that waits for an answer about this site, once there is one."""
 
         def waits() -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ class RoomUnderTest(SimulatedRoom):
         super().__init__(site, broker_port, folder, poll_s, records=records)
         self.equipment = equipment
         self.ups.test_s = 1.0
-        self.camera.reboot_s = 1.0
+        self.camera.reboot_s = 3.0  # longer than a stall of the machine, or nobody sees that it is away
         self.display.takes_s = 0.5
         equipment.run(self.plug_in())
         self.release_key = KEY

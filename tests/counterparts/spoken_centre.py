@@ -95,7 +95,9 @@ class SpokenCentre:
 
     def say(self, kind: Told, payload: bytes, retain: bool = False) -> None:
         """Publish anything at all."""
-        self._client.publish(topic_of(self._site, kind), payload, qos=1, retain=retain).wait_for_publish(5)
+        said = self._client.publish(topic_of(self._site, kind), payload, qos=1, retain=retain)
+        said.wait_for_publish(30)
+        assert said.is_published(), f"the broker has not taken {kind}"
 
     def states(self) -> dict[str, str]:
         """Device -> its state, as the room reports it."""

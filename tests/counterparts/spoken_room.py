@@ -107,7 +107,9 @@ class SpokenRoom:
 
     def say_bytes(self, topic: str, payload: bytes) -> None:
         """Publish anything at all."""
-        self._client.publish(topic, payload, qos=1, retain=False).wait_for_publish(5)
+        said = self._client.publish(topic, payload, qos=1, retain=False)
+        said.wait_for_publish(30)
+        assert said.is_published(), f"the broker has not taken {topic}"
 
     def report(self, age_s: float = 0.0, **changed: Any) -> float:
         """Publish a healthy report with the next number."""

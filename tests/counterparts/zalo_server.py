@@ -108,7 +108,7 @@ class ZaloServer(ZaloBots):
         }  # fmt: skip
         asked = urllib.request.Request(self.webhook, body, headers, method="POST")
         try:
-            with urllib.request.urlopen(asked, timeout=2) as answer:
+            with urllib.request.urlopen(asked, timeout=30) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code

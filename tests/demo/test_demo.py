@@ -34,6 +34,7 @@ def signed_in(address: str, printed: str) -> httpx.Client:
     return browser
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("broker", ["auto", "embedded"])
 def test_the_demo_gets_ready_and_leaves_nothing_behind(broker: str, short_folder: Path) -> None:
     port = free_port()
@@ -44,7 +45,7 @@ def test_the_demo_gets_ready_and_leaves_nothing_behind(broker: str, short_folder
             stdout=file, stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": str(short_folder)},
         )  # fmt: skip
     try:
-        wait_for(lambda: f"READY http://127.0.0.1:{port}" in output.read_text(), 60, "the demo is not ready")
+        wait_for(lambda: f"READY http://127.0.0.1:{port}" in output.read_text(), 180, "the demo is not ready")
         address = f"http://127.0.0.1:{port}/api/v1"
         browser = signed_in(f"http://127.0.0.1:{port}", output.read_text())
         sites = {site["id"]: site for site in browser.get(f"{address}/sites").json()["items"]}

@@ -144,7 +144,7 @@ def test_a_dark_a_still_and_a_living_picture_are_told_apart(camera: SimulatedCam
 
 
 def test_a_reboot_is_proved_by_going_and_coming_back(camera: SimulatedCamera) -> None:
-    camera.reboot_s = 1.0
+    camera.reboot_s = 3.0
     steps: list[str] = []
     result = camera_at(camera.settings()).act("reboot", {}, lambda detail, **params: steps.append(detail))
     assert steps == ["asked", "gone", "back"] and float(result["away_s"] or 0) >= 0.4
@@ -211,6 +211,7 @@ def image(tmp_path: Path) -> Path:
 
 
 def upgraded(camera: SimulatedCamera, image: Path, steps: list[str], **settings: Any) -> Any:
+    camera.flash.writes_s = max(camera.flash.writes_s, 3.0)  # longer away than a stall, or nobody sees that it is gone
     driver = camera_at(camera.settings() | settings)
     driver.image = lambda sha256: image if sha256 == "a" * 64 else None
     wanted = {"image": "a" * 64, "version": "V5.7.15"}

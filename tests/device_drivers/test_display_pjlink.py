@@ -70,6 +70,7 @@ def test_an_older_display_tells_less_and_is_no_fault(driver: DisplayPjlink, disp
 
 
 def test_a_display_that_is_off_says_so_and_has_no_input(driver: DisplayPjlink, display: SimulatedDisplay) -> None:
+    display.takes_s = 3.0
     display.switch(False)
     assert driver.observe().readings["power"] == "cooling"
     wait_for(lambda: driver.observe().readings["power"] == "off", 3)
@@ -86,6 +87,7 @@ def test_a_wrong_password_is_said_to_be_one(display: SimulatedDisplay, ours: str
 
 
 def test_on_and_off_are_done_when_the_display_is(driver: DisplayPjlink, display: SimulatedDisplay) -> None:
+    display.takes_s = 3.0  # longer than a stall, or nobody sees it cool
     assert done(driver, "off") == ["handed_over", "cooling"]
     assert display.power == "0"
     assert done(driver, "on") == ["handed_over", "warming"]

@@ -177,7 +177,9 @@ def test_no_go_without_a_room_that_does_not_answer(fleet: FleetUnderTest, mosqui
     room.report()
     fleet.wait_until("38-1", verdict="ready")
     session = plan(fleet, ["38-1"])["id"]
+    room.report()
     assert decide(fleet, session).status_code == 200
+    room.report()
     wait_for(lambda: of(fleet, session, "gate")["sites"][0]["report_age_s"] > 10.5, 20)
     refused = decide(fleet, session)
     assert (refused.status_code, kind(refused)) == (409, "urn:diemcau:sessions.evidence_old")
@@ -284,6 +286,7 @@ def test_whatever_gets_worse_after_the_go_is_written_down_at_once_and_only_a_pas
     fleet.wait_until("38-1", verdict="ready")
     fleet.confirm_duty("38-1")
     session = plan(fleet, ["38-1"], in_min=9)["id"]
+    room.report()
     assert decide(fleet, session).status_code == 200
     setbacks = lambda: of(fleet, session, "setbacks")["items"]  # noqa: E731
     assert setbacks() == []

@@ -20,7 +20,8 @@ from tests.counterparts.waiting import wait_for
 from wire.times import SystemClock
 
 DRIVERS = sorted(registry.drivers())
-DEADLINE_S = 1.0
+DEADLINE_S, PATIENT_S = 1.0, 5.0
+"""For equipment that hangs, and for equipment that is well: a busy machine is no reason to call that dead."""
 
 
 class Rig:
@@ -36,11 +37,11 @@ class Rig:
         if self.equipment.transport == "memory":
             pytest.skip(f"{self.name}: no bytes pass between driver and equipment")
 
-    def driver(self, **changed: Any) -> Driver:
+    def driver(self, timeout_s: float = PATIENT_S, **changed: Any) -> Driver:
         kind = registry.driver_class(self.name)
         settings = self.equipment.settings() | changed
         if "timeout_s" in kind.Settings.__struct_fields__:
-            settings |= {"timeout_s": DEADLINE_S}
+            settings |= {"timeout_s": timeout_s}
         driver = kind(msgspec.convert(settings, kind.Settings), SystemClock())
         driver.neighbour = self.equipment.neighbour
         return driver
@@ -103,13 +104,13 @@ def test_an_observation_is_what_the_description_promises(rig: Rig) -> None:
 
 def test_a_call_ends_with_an_error_when_the_equipment_hangs(rig: Rig) -> None:
     rig.needs_a_wire()
-    driver = rig.driver()
+    driver = rig.driver(DEADLINE_S)
     driver.observe()
     rig.equipment.frozen = True
     began_s = time.monotonic()
     with pytest.raises(NotAnswering):
         driver.observe()
-    assert time.monotonic() - began_s < DEADLINE_S * 3
+    assert time.monotonic() - began_s < DEADLINE_S * 10
     rig.equipment.frozen = False
     wait_for(lambda: _observes(driver), 5)
     driver.close()
@@ -130,7 +131,7 @@ def test_an_address_where_nobody_lives_is_never_well(rig: Rig) -> None:
     rig.needs_a_wire()
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        driver = rig.driver(port=nobody.getsockname()[1])
+        driver = rig.driver(DEADLINE_S, port=nobody.getsockname()[1])
         with pytest.raises(NotAnswering):
             driver.observe()
     driver.close()
@@ -159,7 +160,7 @@ def test_noise_is_a_typed_error_and_never_a_reading(rig: Rig, noise: bytes) -> N
     if rig.equipment.any_answer is not None and noise.startswith(rig.equipment.any_answer):
         pytest.skip(f"{rig.name}: this is an answer in its protocol")
     with _Noisy(noise, rig.equipment.transport) as port:
-        driver = rig.driver(port=port)
+        driver = rig.driver(DEADLINE_S, port=port)
         with pytest.raises(DriverError):
             driver.observe()
         driver.close()
