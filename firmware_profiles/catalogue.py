@@ -126,8 +126,9 @@ def _laid_over(below: Mapping[str, Threshold], above: Mapping[str, Threshold]) -
     found = dict(below)
     for check, threshold in above.items():
         under = found.get(check, Threshold())
-        found[check] = Threshold(
-            {**under.limits, **threshold.limits}, threshold.max_age_s or under.max_age_s,
-            threshold.mend_min or under.mend_min,
-        )  # fmt: skip
+        said = {
+            name: value for name in threshold.__struct_fields__
+            if name != "limits" and (value := getattr(threshold, name)) is not None
+        }  # fmt: skip
+        found[check] = replace(under, limits={**under.limits, **threshold.limits}, **said)
     return found

@@ -32,13 +32,20 @@ class Alsa:
 
     def _end(self, target: Target) -> End:
         said = said_by(["amixer", "-D", self._card, "sget", self._controls[target]], self._timeout_s)
-        return End(present=False) if said is None else end_of(said, f"{self._card} {self._controls[target]}")
+        return End(present=False) if said is None else end_of(said, f"{self._card} {self._controls[target]}", target)
 
 
-def end_of(said: str, name: str) -> End:
-    """What `amixer sget` says: muted when any channel's switch is off, as loud as its loudest channel."""
-    switches = _SWITCH.findall(said)
-    volumes = [min(200.0, float(found)) for found in _VOLUME.findall(said)]
+def end_of(said: str, name: str, target: Target = "microphone") -> End:
+    """What `amixer sget` says: muted when any channel's switch is off, as loud as its loudest channel.
+
+    A control of a USB microphone often has both ways in one line; that of the other way says nothing of this end.
+    """
+    own, other = ("Capture", "Playback") if target == "microphone" else ("Playback", "Capture")
+    is_told_apart = re.search(rf"^.*: .*{own} \d", said, re.M) is not None
+    part = re.compile(rf"{own} (\d.*?)(?={other} \d|$)", re.M)
+    lines = part.findall(said) if is_told_apart else [said]
+    switches = [found for line in lines for found in _SWITCH.findall(line)]
+    volumes = [min(200.0, float(found)) for line in lines for found in _VOLUME.findall(line)]
     return End(
         present=True,
         muted="off" in switches if switches else None,

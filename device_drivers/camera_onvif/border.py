@@ -26,7 +26,7 @@ def foreign_errors_of(where: str, refusal: Callable[[], DriverError]) -> Iterato
             raise cause from error
         if isinstance(cause, requests.Timeout | requests.ConnectionError):
             raise NotAnswering(f"{where}: nobody answers there in time") from error
-        if _is_refusal(cause):
+        if is_refusal(cause):
             raise refusal() from error
         raise BadAnswer(f"{where}: not an answer of an ONVIF camera: {str(cause)[:100]!r}") from error
     except (AttributeError, TypeError, ValueError, KeyError, OverflowError) as error:
@@ -43,7 +43,8 @@ def cause_of(error: BaseException) -> BaseException:
     return error
 
 
-def _is_refusal(error: BaseException) -> bool:
+def is_refusal(error: BaseException) -> bool:
+    """Whether the camera does not let us in."""
     if isinstance(error, zeep.exceptions.TransportError):
         return error.status_code in (401, 403)
     if isinstance(error, zeep.exceptions.Fault):

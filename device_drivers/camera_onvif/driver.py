@@ -1,5 +1,6 @@
 """One ONVIF camera (Profile S). Operations: ONVIF Core, Media and PTZ service specifications."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -10,7 +11,7 @@ import onvif
 import zeep.exceptions
 from msgspec import Meta, Struct
 
-from device_drivers.camera_onvif.border import cause_of, foreign_errors_of
+from device_drivers.camera_onvif.border import cause_of, foreign_errors_of, is_refusal
 from device_drivers.camera_onvif.layout import Layout, look_round
 from device_drivers.camera_onvif.soap import Services
 from device_drivers.camera_onvif.upgrade import Upgrade, names
@@ -19,6 +20,7 @@ from device_drivers.errors import (
     ActFailed,
     BadAnswer,
     DriverError,
+    NotAnswering,
     NotOffered,
     WrongClock,
     WrongCredentials,
@@ -62,6 +64,7 @@ class CameraOnvif(Driver):
         self._looked_s = 0.0
         self._skew_s = 0.0
         self._refused: set[str] = set()
+        self._wants_a_name = False
         self._frame: tuple[bytes, float] | None = None
 
     def observe(self) -> Observation:
@@ -121,14 +124,15 @@ class CameraOnvif(Driver):
         self._services.close()
 
     def _reboot(self, progress: Progress) -> Params:
-        self._ask("reboot", "devicemgmt", self.settings.path, "SystemReboot")
+        with suppress(NotAnswering):  # it may be gone before it has answered; whether it did it is seen below
+            self._ask("reboot", "devicemgmt", self.settings.path, "SystemReboot")
         progress("asked")
         asked_s = self.clock.monotonic()
         takes_s = _takes_s("reboot")
-        self._wait_until(False, asked_s + _GOES_AWAY_WITHIN_S, "did_not_go_away")
+        self._wait_until(self._is_gone, asked_s + _GOES_AWAY_WITHIN_S, "did_not_go_away")
         gone_s = self.clock.monotonic()
         progress(GONE, after_s=round(gone_s - asked_s, 1))
-        self._wait_until(True, asked_s + takes_s, "did_not_come_back")
+        self._wait_until(self._answers, asked_s + takes_s, "did_not_come_back")
         self._layout = None
         self._frame = None
         self._services.forget()
@@ -159,11 +163,25 @@ class CameraOnvif(Driver):
             said = self._services.service("devicemgmt", self.settings.path).GetDeviceInformation()
         return str(said.FirmwareVersion or "").strip()
 
-    def _wait_until(self, answers: bool, until_s: float, otherwise: str) -> None:
-        while self._answers() != answers:
+    def _wait_until(self, is_so: Callable[[], bool], until_s: float, otherwise: str) -> None:
+        while not is_so():
             if self.clock.monotonic() >= until_s:
                 raise ActFailed(otherwise)
             Event().wait(_PERIOD_S)
+
+    def _is_gone(self) -> bool:
+        """Twice in a row: one question may be lost on a camera that stays where it is."""
+        for pause_s in (_PERIOD_S, 0.0):
+            try:
+                with self._border():
+                    self._camera_time()
+            except NotAnswering:
+                Event().wait(pause_s)
+                continue
+            except DriverError:
+                pass  # it answers, whatever it says
+            return False
+        return True
 
     def _answers(self) -> bool:
         try:
@@ -174,8 +192,21 @@ class CameraOnvif(Driver):
         return True
 
     def _camera_time(self) -> datetime:
-        """The camera's UTC; the one question that a camera answers to anybody (Core, 5.12.1.1)."""
-        said = self._services.service("devicemgmt", self.settings.path).GetSystemDateAndTime()
+        """The camera's UTC; the one question that a camera answers to anybody (Core, 5.12.1.1).
+
+        So nobody is named: a digest goes by the camera's own time, which is what is asked here, and some makes refuse
+        one whose time is wrong. Others want a name all the same.
+        """
+        said = None
+        if not self._wants_a_name:
+            try:
+                said = self._services.open_service("devicemgmt", self.settings.path).GetSystemDateAndTime()
+            except onvif.ONVIFError as error:
+                if not is_refusal(cause_of(error)):
+                    raise
+                self._wants_a_name = True
+        if said is None:
+            said = self._services.service("devicemgmt", self.settings.path).GetSystemDateAndTime()
         utc = said.UTCDateTime
         if utc is None:
             raise BadAnswer(f"{self.settings.host}: the camera does not tell its time in UTC")

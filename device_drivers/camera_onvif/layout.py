@@ -1,5 +1,6 @@
 """What changes only when the camera does, asked for now and then."""
 
+import re
 from typing import Any
 
 import onvif
@@ -11,6 +12,7 @@ from device_drivers.camera_onvif.soap import Services
 from device_drivers.driver import Identity
 from device_drivers.errors import BadAnswer
 
+_OPENS = re.compile(r"pass|pwd|token|user", re.IGNORECASE)
 _LONGEST_TOKEN = 64
 """Of a preset, by the schema (onvif.xsd, tt:ReferenceToken); a longer one is not offered."""
 
@@ -67,7 +69,7 @@ def look_round(services: Services, path: str) -> Layout:
         profiles=len(profiles),
         width=float(video.Resolution.Width) if video and video.Resolution else None,
         height=float(video.Resolution.Height) if video and video.Resolution else None,
-        stream=_without_password(stream),
+        stream=without_password(stream),
         snapshot=_optional(lambda: media.GetSnapshotUri({"ProfileToken": first.token}).Uri),
         ptz=ptz,
         profile=first.token,
@@ -112,8 +114,15 @@ def _short(text: object) -> str:
     return str(text or "").strip()[:120]
 
 
-def _without_password(address: str | None) -> str | None:
+def without_password(address: str | None) -> str | None:
+    """A stream's address without what opens it: some makes put it before the host, some into the path or the query.
+
+    `rtsp://admin:x@h/1?token=y` -> `rtsp://h/1`; `rtsp://h/user=admin_password=x_channel=1` -> `rtsp://h`.
+    """
     if address is None:
         return None
     scheme, mark, rest = address.partition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}"[:300]
+    host, slash, path = rest.rpartition("@")[2].partition("?")[0].partition("/")
+    if _OPENS.search(path):
+        slash = path = ""
+    return f"{scheme}{mark}{host}{slash}{path}"[:300]

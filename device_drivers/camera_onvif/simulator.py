@@ -9,7 +9,7 @@ import hashlib
 import io
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image, ImageDraw
 
@@ -46,6 +46,10 @@ class SimulatedCamera(StreamEquipment):
         self.reboots = 0
         self.reboot_s = 3.0
         self.ignores_reboot = False
+        self.drops = ""
+        """The next question with this word in it gets no answer: the connection ends."""
+        self.time_is_for: Literal["anybody", "who_is_not_named", "who_is_named"] = "anybody"
+        """Some makes refuse a digest of the wrong time even here, others want one."""
         self.ntp = "pool.ntp.org"
         self.moved_to = ""
         self.flash = Flash(self.plug_in, self.unplug)
@@ -65,6 +69,11 @@ class SimulatedCamera(StreamEquipment):
                 return
             body = (await reader.readexactly(int(length[1]))).decode("utf-8", "replace") if length else ""
             await self.while_frozen()
+            if self.drops and self.drops in body:
+                if self.drops == "SystemReboot":
+                    self._SystemReboot(body)
+                self.drops = ""
+                return
             if head.startswith("GET /snapshot"):
                 status, kind, answer = self._snapshot(head)
             else:
@@ -104,7 +113,10 @@ class SimulatedCamera(StreamEquipment):
         operation = re.search(r"Body[^>]*>\s*<(?:\w+:)?(\w+)", body)
         name = operation[1] if operation else ""
         kind = "application/soap+xml; charset=utf-8"
-        if name != "GetSystemDateAndTime" and (refused := self._refuses(body)):
+        is_open = name == "GetSystemDateAndTime" and self.time_is_for in ("anybody", "who_is_not_named")
+        if is_open and self.time_is_for == "who_is_not_named":
+            is_open = "UsernameToken" not in body
+        if not is_open and (refused := self._refuses(body)):
             fault = _FAULT.format(code="NotAuthorized", text=refused)
             return "400 Bad Request", kind, _ENVELOPE.format(body=fault).encode()
         answer = getattr(self, f"_{name}", None)

@@ -39,7 +39,7 @@ class BoundedAdapter(HTTPAdapter):
 
     def __init__(self, host: str, port: int, timeout_s: float) -> None:
         super().__init__(max_retries=0)
-        self._netloc = (host, port)
+        self._netloc = (host.lower(), port)
         self.most_bytes, self.waits_s = _MAX_SOAP_BYTES, timeout_s
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
@@ -90,20 +90,23 @@ class Services:
 
     def service(self, name: str, path: str) -> Any:
         """The ONVIF service `name` (as onvif-zeep calls it) at a path of this camera."""
-        if name not in self._made:
-            client = zeep.Client(
-                _document(name),
-                wsse=onvif.client.UsernameDigestTokenDtDiff(
-                    self._username, self._password, dt_diff=self.skew, use_digest=True
-                ),
-                transport=self._transport,
-                settings=_settings(),
-            )
-            self._made[name] = onvif.ONVIFService(
+        named = onvif.client.UsernameDigestTokenDtDiff(
+            self._username, self._password, dt_diff=self.skew, use_digest=True
+        )  # fmt: skip
+        return self._service(name, name, path, named)
+
+    def open_service(self, name: str, path: str) -> Any:
+        """The same, without saying who asks."""
+        return self._service(f"{name} to anybody", name, path, None)
+
+    def _service(self, key: str, name: str, path: str, named: Any) -> Any:
+        if key not in self._made:
+            client = zeep.Client(_document(name), wsse=named, transport=self._transport, settings=_settings())
+            self._made[key] = onvif.ONVIFService(
                 self.here(path), self._username, self._password, str(wsdl_of(name)),
                 zeep_client=client, binding_name=f"{{{SERVICES[name]['ns']}}}{SERVICES[name]['binding']}",
             )  # fmt: skip
-        return self._made[name]
+        return self._made[key]
 
     def forget(self) -> None:
         """Make every service anew, with the skew and paths as they are then."""
@@ -120,8 +123,7 @@ class Services:
         self._adapter.most_bytes = _MAX_PICTURE_BYTES
         try:
             answer = self._session.get(url, auth=self._way_in, allow_redirects=False)
-            if answer.status_code == 401 and self._way_in is None:
-                self._learn_way_in(answer)
+            if answer.status_code == 401 and self._learns_way_in(answer):
                 answer = self._session.get(url, auth=self._way_in, allow_redirects=False)
         finally:
             self._adapter.most_bytes = _MAX_SOAP_BYTES
@@ -137,8 +139,7 @@ class Services:
         self._adapter.waits_s = min(within_s, _STALLS_S)
         try:
             answer = self._post(url, image, until_s)
-            if answer.status_code == 401 and self._way_in is None:
-                self._learn_way_in(answer)
+            if answer.status_code == 401 and self._learns_way_in(answer):
                 answer = self._post(url, image, until_s)
             return answer.status_code
         finally:
@@ -150,9 +151,13 @@ class Services:
             body = _Outgoing(file, until_s)
             return self._session.post(url, data=body, headers=headers, auth=self._way_in, allow_redirects=False)
 
-    def _learn_way_in(self, answer: requests.Response) -> None:
-        digest = "digest" in answer.headers.get("WWW-Authenticate", "").lower()
-        self._way_in = (HTTPDigestAuth if digest else HTTPBasicAuth)(self._username, self._password)
+    def _learns_way_in(self, answer: requests.Response) -> bool:
+        """Whether the camera asks for another way in than ours; with new firmware it may."""
+        kind = HTTPDigestAuth if "digest" in answer.headers.get("WWW-Authenticate", "").lower() else HTTPBasicAuth
+        if isinstance(self._way_in, kind):
+            return False
+        self._way_in = kind(self._username, self._password)
+        return True
 
     def close(self) -> None:
         """Close the connections."""

@@ -82,7 +82,8 @@ class DisplayPjlink(Driver):
         """Until the display answers what is wanted; each state on the way is told once."""
         while True:
             said = None
-            with suppress(NotAnswering):  # a few shut their port while the lamp strikes
+            # A few shut their port while the lamp strikes, others refuse every question.
+            with suppress(NotAnswering, *protocol.REFUSALS):
                 said = self._talk(ask)
             if said == wanted:
                 return
@@ -112,7 +113,10 @@ class DisplayPjlink(Driver):
         async def talk() -> T:
             try:
                 async with asyncio.timeout(given.timeout_s):
-                    await link.__aenter__()
+                    with suppress(
+                        *protocol.REFUSALS
+                    ):  # with a password it asks for the power, which some refuse for a while
+                        await link.__aenter__()
                     return await question(link)
             finally:
                 # Not `async with`: a greeting that fails would leave the socket open.

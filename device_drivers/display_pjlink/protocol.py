@@ -5,7 +5,14 @@ from contextlib import suppress
 from typing import TypeVar
 
 from aiopjlink import PJLink
-from aiopjlink.projector import PJClass, PJLinkERR1, PJLinkERR2, PJLinkERR3, PJLinkERR4
+from aiopjlink.projector import (
+    PJClass,
+    PJLinkERR1,
+    PJLinkERR2,
+    PJLinkERR3,
+    PJLinkERR4,
+    PJLinkUnexpectedResponseParameter,
+)
 from msgspec import Struct
 
 from device_drivers.display_pjlink.description import PARTS
@@ -36,7 +43,7 @@ async def told_by(link: PJLink, wanted_input: str | None) -> Told:
     async def second(command: str, param: str = "?") -> str | None:
         return await _or_none(lambda: link.transmit(command, param, PJClass.TWO)) if is_class_2 else None
 
-    power = await power_of(link)
+    power = await _or_none(lambda: power_of(link))
     source = await input_of(link, is_class_2)
     muted = await _or_none(link.mute.status)
     lamps = await _or_none(link.lamps.status)
@@ -79,6 +86,6 @@ async def _text(link: PJLink, command: str) -> str:
 
 
 async def _or_none(question: Callable[[], Awaitable[T]]) -> T | None:
-    with suppress(*REFUSALS):
+    with suppress(*REFUSALS, PJLinkUnexpectedResponseParameter):  # some makes answer what PJLink does not have
         return await question()
     return None

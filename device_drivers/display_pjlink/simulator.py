@@ -18,6 +18,8 @@ class SimulatedDisplay(StreamEquipment):
         self.make, self.model, self.serial, self.firmware = "EPSON", "EB-L210W", "X4SW0100523", "1.05"
         self.pj_class = 2
         self.takes_s = 0.3
+        self.refuses_while_on_its_way = False
+        """ERR3 to every question for its power while it warms up or cools down, as some projectors say."""
         self.ignores_power = False
         """Says OK to on and off, and does nothing."""
         self.inputs = {"11": "Computer", "31": "HDMI1", "32": "HDMI2", "51": "LAN"}
@@ -67,6 +69,8 @@ class SimulatedDisplay(StreamEquipment):
     def _answer(self, pj_class: str, command: str, param: str) -> str:
         if pj_class == "2" and self.pj_class < 2:
             return "ERR1"
+        if command == "POWR" and param == "?" and self.refuses_while_on_its_way and self.power in "23":
+            return "ERR3"
         if command == "POWR" and param in "01":
             if not self.ignores_power:
                 self.switch(param == "1")

@@ -20,6 +20,7 @@ except ImportError:  # no libudev on this machine: USB cannot be told, the rest 
     pyudev = None
 
 _CLOCK_EVERY_S, _CLOCK_RETRY_S = 60.0, 5.0
+_PORTS = Path("/sys/class/net")
 _DMI = Path("/sys/class/dmi/id")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _WATCHED = ("video4linux", "sound", "block", "usb", "net")
@@ -69,7 +70,11 @@ class OwnMachine:
     def _conference_running(self) -> bool | None:
         if not self._processes:
             return None
-        return any((process.info["name"] or "").lower() in self._processes for process in psutil.process_iter(["name"]))
+        return any(
+            (process.info["name"] or "").lower() in self._processes
+            for process in psutil.process_iter(["name", "status"])
+            if process.info["status"] != psutil.STATUS_ZOMBIE  # it has ended, and only its parent does not know
+        )
 
     def _has(self, subsystem: str, fits: "Callable[[pyudev.Device], bool]") -> bool | None:
         if self._udev is None:
@@ -102,8 +107,12 @@ def _on_usb(device: "pyudev.Device") -> bool:
 
 
 def _link() -> tuple[bool | None, float | None]:
-    """Whether any real network port is up, and the speed of the fastest that says so."""
-    ports = {name: port for name, port in psutil.net_if_stats().items() if name != "lo"}
+    """Whether any real network port is up, and the speed of the fastest that says so.
+
+    A tunnel or a bridge is up with the cable out; where there is nothing but such, as in a container, they count.
+    """
+    every = {name: port for name, port in psutil.net_if_stats().items() if name != "lo"}
+    ports = {name: port for name, port in every.items() if (_PORTS / name / "device").exists()} or every
     if not ports:
         return None, None
     speeds = [port.speed for port in ports.values() if port.isup and port.speed > 0]

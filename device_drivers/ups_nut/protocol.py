@@ -89,11 +89,11 @@ def test_failed(variables: Mapping[str, str]) -> bool:
 def _power_source(status: set[str]) -> str | None:
     if not status or "WAIT" in status:
         return None  # an upsd that has just started: no evidence yet
+    if "OFF" in status:
+        return "off"  # the load is not supplied, whatever comes in (NUT developer guide, status data)
     if "OB" in status:
         return "battery"
-    if "OL" in status:
-        return "mains"
-    return "off" if "OFF" in status else None
+    return "mains" if "OL" in status else None
 
 
 def _number(variables: Mapping[str, str], name: str) -> float | None:

@@ -143,6 +143,10 @@ def test_amixer_as_it_speaks() -> None:
 """
     found = alsa.end_of(said, "hw:1 Capture")
     assert (found.present, found.muted, found.volume) == (True, True, 63)
+    both_ways = "  Mono: Playback 19 [61%] [-4.00dB] [off] Capture 22 [63%] [10.00dB] [on]"  # of a USB microphone
+    microphone, speaker = (alsa.end_of(both_ways, "x", target) for target in ("microphone", "speaker"))
+    assert (microphone.muted, microphone.volume) == (False, 63), "what comes out of it says nothing of what goes in"
+    assert (speaker.muted, speaker.volume) == (True, 61)
     only_volume = alsa.end_of("  Mono: Playback 64 [100%] [0.00dB]", "x")
     assert (only_volume.muted, only_volume.volume) == (None, 100)
 

@@ -13,7 +13,9 @@ import pytest
 
 from demo.processes import Processes
 from demo.this_machine import start_camera
+from device_drivers.camera_onvif import driver as driver_module
 from device_drivers.camera_onvif.driver import CameraOnvif
+from device_drivers.camera_onvif.layout import without_password
 from device_drivers.camera_onvif.simulated_flash import Fault, image_of
 from device_drivers.camera_onvif.simulator import SimulatedCamera
 from device_drivers.camera_onvif.soap import wsdl_of
@@ -149,6 +151,60 @@ def test_a_reboot_is_proved_by_going_and_coming_back(camera: SimulatedCamera) ->
     result = camera_at(camera.settings()).act("reboot", {}, lambda detail, **params: steps.append(detail))
     assert steps == ["asked", "gone", "back"] and float(result["away_s"] or 0) >= 0.4
     assert camera.reboots == 1
+
+
+def test_a_reboot_whose_answer_is_lost_is_seen_all_the_same(camera: SimulatedCamera) -> None:
+    """It goes before it has answered: it did what it was told."""
+    driver = camera_at(camera.settings())
+    driver.observe()
+    camera.drops = "SystemReboot"
+    steps: list[str] = []
+    driver.act("reboot", {}, lambda detail, **params: steps.append(detail))
+    assert steps == ["asked", "gone", "back"] and camera.reboots == 1
+
+
+def test_a_question_that_is_lost_is_no_reboot(camera: SimulatedCamera, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver_module, "_GOES_AWAY_WITHIN_S", 3.0)
+    camera.ignores_reboot = True
+    driver = camera_at(camera.settings())
+    driver.observe()
+
+    def progress(detail: str, **params: Any) -> None:
+        camera.drops = "GetSystemDateAndTime"
+
+    with pytest.raises(ActFailed, match="did_not_go_away"):
+        driver.act("reboot", {}, progress)
+
+
+@pytest.mark.parametrize("time_is_for", ["anybody", "who_is_not_named", "who_is_named"])
+def test_a_clock_that_is_off_is_read_whomever_the_camera_tells_its_time(
+    camera: SimulatedCamera, time_is_for: Any
+) -> None:
+    camera.time_is_for = time_is_for
+    assert camera_at(camera.settings()).observe().readings["clock_skew"] is not None
+    camera.clock_off = timedelta(days=-20_000)  # after a power cut
+    driver = camera_at(camera.settings())
+    if time_is_for == "who_is_named":
+        with pytest.raises(WrongCredentials):
+            driver.observe()  # nobody can know its time
+    else:
+        assert float(driver.observe().readings["clock_skew"] or 0) == pytest.approx(-20_000 * 86_400, abs=60)
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("rtsp://10.0.0.9:554/Streaming/Channels/101?transportmode=unicast", "rtsp://10.0.0.9:554/Streaming/Channels/101"),
+        ("rtsp://admin:s3cret@10.0.0.9/1", "rtsp://10.0.0.9/1"), ("rtsp://admin:s3/cr?et@10.0.0.9/1", None),
+        ("rtsp://10.0.0.9:554/user=admin_password=s3cret_channel=1_stream=0.sdp", "rtsp://10.0.0.9:554"),
+        ("rtsp://10.0.0.9/live?user=admin&password=s3cret", "rtsp://10.0.0.9/live"), (None, None),
+    ],
+)  # fmt: skip
+def test_no_password_is_told_with_a_stream(told: str | None, shown: str | None) -> None:
+    """Xiongmai puts it into the path."""
+    found = without_password(told)
+    assert "s3" not in (found or "") and "cret" not in (found or "")
+    assert found == shown or shown is None
 
 
 def test_a_preset_and_an_ntp_server_are_set_and_read_back(camera: SimulatedCamera) -> None:

@@ -86,6 +86,26 @@ def test_a_wrong_password_is_said_to_be_one(display: SimulatedDisplay, ours: str
         driver_of(display, password=ours).observe()
 
 
+@pytest.mark.parametrize("password", [None, "secret"])
+def test_a_display_that_refuses_questions_while_it_warms_up_is_not_ill(
+    display: SimulatedDisplay, password: str | None
+) -> None:
+    display.password, display.refuses_while_on_its_way, display.takes_s = password, True, 2.0
+    driver = driver_of(display)
+    assert done(driver, "off") == ["handed_over"]
+    display.switch(True)
+    assert driver.observe().readings["power"] is None, "it does not say"
+    wait_for(lambda: driver.observe().readings["power"] == "on", 20)
+
+
+def test_what_pjlink_does_not_have_is_no_reason_to_lose_the_rest(
+    driver: DisplayPjlink, display: SimulatedDisplay
+) -> None:
+    display.muted = "10"
+    readings = driver.observe().readings
+    assert (readings["power"], readings["picture_muted"], readings["lamp_hours"]) == ("on", None, 1_840)
+
+
 def test_on_and_off_are_done_when_the_display_is(driver: DisplayPjlink, display: SimulatedDisplay) -> None:
     display.takes_s = 3.0  # longer than a stall, or nobody sees it cool
     assert done(driver, "off") == ["handed_over", "cooling"]

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -31,6 +33,17 @@ def test_this_computer_is_read() -> None:
     assert found["clock_offset"] is None, "no server is configured, so nobody knows"
     assert pc(processes=["no-such-program"]).observe().readings["conference_running"] is False
     assert pc().observe().readings["conference_running"] is None
+
+
+def test_a_program_that_has_ended_is_not_running_whoever_has_yet_to_notice() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import ctypes; ctypes.CDLL(None).prctl(15, b'conference')"])
+    dead = psutil.Process(child.pid)
+    wait_for(lambda: dead.status() == psutil.STATUS_ZOMBIE, 20, "it does not end")
+    try:
+        assert dead.name() == "conference"
+        assert pc(processes=["conference"]).observe().readings["conference_running"] is False
+    finally:
+        child.wait()
 
 
 def test_a_disk_that_is_not_there_is_no_reading() -> None:

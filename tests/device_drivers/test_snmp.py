@@ -75,6 +75,13 @@ def driver_at(port: int, **settings: Any) -> Snmp:
     return Snmp(msgspec.convert(wanted, Snmp.Settings), SystemClock())
 
 
+def test_a_ups_that_tells_of_no_test_has_no_bad_battery_and_a_switch_has_none() -> None:
+    """Many cards lack the result of a test; a room that waits for it would never be ready."""
+    ups = objects.readings_of({objects.OUTPUT_SOURCE: 3, objects.BATTERY_STATUS: 2}, (), "")
+    assert (ups["power_source"], ups["replace_battery"]) == ("mains", False)
+    assert objects.readings_of({objects.SYS_UPTIME: 100}, (), "")["replace_battery"] is None
+
+
 def test_an_agent_of_others_tells_its_readings(snmpd: int) -> None:
     seen = driver_at(snmpd, community="readonly").observe()
     assert seen.readings["system_name"] == "room-switch"

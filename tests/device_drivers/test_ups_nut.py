@@ -148,7 +148,7 @@ def test_only_what_comes_back_by_itself_is_offered() -> None:
 @pytest.mark.parametrize(
     ("status", "source"),
     [("OL", "mains"), ("OL CHRG", "mains"), ("OB DISCHRG", "battery"), ("OL OB", "battery"), ("OFF", "off"),
-     ("WAIT", None), ("", None), ("OL WAIT", None)],
+     ("OL OFF", "off"), ("WAIT", None), ("", None), ("OL WAIT", None)],
 )  # fmt: skip
 def test_the_power_source_is_read_from_the_status(status: str, source: str | None) -> None:
     assert readings_of({"ups.status": status})["power_source"] == source

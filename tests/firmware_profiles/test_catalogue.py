@@ -233,6 +233,14 @@ def test_generic_family_and_override_are_laid_over_each_other() -> None:
     assert found.firmware.minimum == "2.0" and found.notes is not None and found.notes.en == "generic"
 
 
+def test_how_long_a_check_holds_before_it_counts_is_laid_over_too() -> None:
+    held = OWN.replace("thresholds:\n", "thresholds:\n  camera_clock: {open_s: 0, clear_s: 300}\n", 1)
+    assert held != OWN
+    threshold = profile(catalogue(GENERIC, held)).thresholds["camera_clock"]
+    assert (threshold.open_s, threshold.clear_s) == (0, 300), "nought is a time as well"
+    assert threshold.limits == {"warn_s": 10}, "and what the generic family says of it stays"
+
+
 def test_an_override_is_for_its_own_device_of_its_own_site() -> None:
     found = catalogue(GENERIC, OWN, **{"38_1": OVERRIDE})
     elsewhere = profile(found, site="38-2")
