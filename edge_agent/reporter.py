@@ -95,8 +95,9 @@ class Reporter:
             batch = self._log.batch()
             if batch is not None:
                 self._asking(batch.entries[-1].n)
-                if self._said("log", lambda: self._link.say_log(batch)):
-                    self._log_sent_s = now_s
+                self._log_sent_s = now_s  # before: its answer, which asks for the next at once, may be here first
+                if not self._said("log", lambda: self._link.say_log(batch)):
+                    self._log_sent_s = None
 
     def _introduced(self) -> bool:
         """Whether the room was described: where it has too much to say, without what may be chosen for each action."""

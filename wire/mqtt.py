@@ -169,6 +169,7 @@ class MqttSession:
 
     def _one_connection(self, stop: threading.Event, beat: Callable[[], None]) -> str:
         """Serve one connection to its end. The reason when it never came up, else nothing."""
+        self._again.clear()  # first: whoever wants another connection while this one is being made has to have it
         try:
             broker = self._broker = self._broker_now()
             client = self._new_client(broker)
@@ -187,7 +188,6 @@ class MqttSession:
                 clean_start=False,
                 properties=properties,
             )
-            self._again.clear()
             while not stop.is_set() and not self._again.is_set():
                 result = self._serve(client)
                 beat()
