@@ -19,7 +19,7 @@ from tests.counterparts.spoken_room import SpokenRoom
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_no_request_finds_an_answer_that_the_description_does_not_have(
     fleet: FleetUnderTest, mosquitto_port: int
 ) -> None:

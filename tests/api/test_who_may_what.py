@@ -563,6 +563,7 @@ def test_a_key_of_somebody_elses_command_tells_nothing_of_it(world: World) -> No
     assert command["id"] not in answer.text and OTHER not in answer.text
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("letter", "VTGvo")
 @pytest.mark.filterwarnings("ignore")
 def test_no_request_of_any_role_breaks_the_server_or_finds_another_site(world: World, letter: str) -> None:

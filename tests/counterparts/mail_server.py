@@ -37,7 +37,7 @@ class MailServer:
             more = {"authenticator": self._known, "auth_required": True}
         self._running = Controller(
             self, hostname="127.0.0.1", port=self.port, tls_context=self._tls, require_starttls=self._tls is not None,
-            **more,
+            ready_timeout=60, **more,
         )  # fmt: skip
         self._running.start()
 

@@ -332,7 +332,7 @@ NOW = int(time.time())
     [
         changed(nonce="another"), changed(nonce=None), changed(aud="another"), changed(aud=None), changed(aud=[]),
         changed(aud=["another"]), changed(iss="http://127.0.0.1:1"), changed(iss=None), changed(exp=NOW - 3_600),
-        changed(exp=None), changed(iat=NOW + 3_600), changed(iat=None), changed(nbf=NOW + 3_600), changed(sub=None),
+        changed(exp=None), changed(iat=NOW + 86_400), changed(iat=None), changed(nbf=NOW + 86_400), changed(sub=None),
         changed(exp="soon"), changed(sub=""),
     ],
     ids=["nonce", "no nonce", "aud", "no aud", "empty aud", "aud list", "iss", "no iss", "expired", "no exp",

@@ -205,13 +205,16 @@ def test_a_minute_is_made_once_the_session_is_over_and_verifies_by_the_command_l
     fleet.wait_until("38-1", verdict="ready")
     fleet.confirm_duty("38-1")
     now = datetime.now(ZONE)
-    times = {"starts_at": (now - timedelta(minutes=1)).isoformat(), "ends_at": (now + timedelta(seconds=6)).isoformat()}
+    times = {
+        "starts_at": (now - timedelta(minutes=1)).isoformat(),
+        "ends_at": (now + timedelta(seconds=20)).isoformat(),
+    }
     body = {"title": "Tiếp công dân", "sites": ["38-1"], "stages_min": [], **times}
     session = fleet.client.post("/sessions", json=body).json()["id"]
     room.report()
     assert fleet.client.post(f"/sessions/{session}/decision", json={"decision": "go"}).status_code == 200
     assert fleet.client.post(f"/sessions/{session}/minutes").json()["type"] == "urn:diemcau:minutes.not_over"
-    made: Any = wait_for(lambda: (a := fleet.client.post(f"/sessions/{session}/minutes")).status_code == 201 and a, 20)
+    made: Any = wait_for(lambda: (a := fleet.client.post(f"/sessions/{session}/minutes")).status_code == 201 and a, 90)
     assert made.json()["number"] == 1
     answer = fleet.client.get(f"/minutes/{made.json()['id']}/minute.pdf")
     assert answer.headers["content-type"] == "application/pdf" and answer.content.startswith(b"%PDF")

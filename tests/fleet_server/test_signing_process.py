@@ -307,7 +307,7 @@ def test_a_server_stays_awake_while_its_signing_process_hangs(
     for room in rooms:
         room.leave()
     fleet.close()
-    assert slowest_s < 2.0
+    assert slowest_s < 4.0, "ten rooms after each other would have kept it for five seconds"
 
 
 def test_it_ends_in_order_and_takes_its_socket_away(signing: SigningProcess, remote: RemoteSigner) -> None:

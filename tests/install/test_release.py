@@ -63,7 +63,7 @@ def test_the_units_of_services_come_and_go_back_with_their_release(maker: Maker,
         (box.units / unit).write_text(unit_of("0.1.0"))
     (box.units / "masked.service").symlink_to("/dev/null")
     box.install(maker.bundle("0.2.0"))
-    child = box.start("switch", "0.2.0", "--proof", str(box.proof), "--within", "3")
+    child = box.start("switch", "0.2.0", "--proof", str(box.proof), "--within", "6")
     _when_tried(box, "0.2.0")
     assert (box.units / "agent.service").read_text() == unit_of("0.2.0"), "it is tried with its own units"
     assert child.wait(30) == 1 and box.version_in_use() == "0.1.0"
@@ -105,16 +105,14 @@ def test_an_agent_may_ask_for_a_release_that_is_still_installed_and_for_no_other
 def test_the_word_of_an_older_release_is_no_proof(maker: Maker, box: Box) -> None:
     box.install(maker.bundle("0.2.0"))
     box.proof.write_text("0.1.0\n")
-    child = box.start("switch", "0.2.0", "--proof", str(box.proof), "--within", "2")
+    child = box.start("switch", "0.2.0", "--proof", str(box.proof), "--within", "6")
     _when_tried(box, "0.2.0")
     box.proof.write_text("0.1.0\n")  # the old one, which is still ending
     assert child.wait(20) == 1 and box.version_in_use() == "0.1.0"
 
 
 def _when_tried(box: Box, version: str) -> None:
-    until_s = time.monotonic() + 20
-    while (box.home / "current").readlink().name != version:
-        assert time.monotonic() < until_s
+    wait_for(lambda: (box.home / "current").readlink().name == version, 30, f"{version} is not tried")
 
 
 def test_another_key_another_machine_or_a_file_that_was_changed_are_refused(
@@ -243,7 +241,7 @@ def test_a_release_comes_after_its_candidates_and_before_what_mends_it() -> None
     assert sorted(sorted(made), key=_order) == made
 
 
-@pytest.mark.timeout(60 + 12 * KILLS)
+@pytest.mark.timeout(180 + 60 * KILLS)
 def test_whatever_is_killed_the_link_is_on_a_whole_release_and_the_next_try_succeeds(
     maker: Maker, box: Box, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def downloaded(page: Page, selector: str, folder: Path) -> Path:
     return file
 
 
+@pytest.mark.timeout(400)
 def test_survey_and_progress_are_whole_in_both_languages_at_every_size(
     fleet: FleetUnderTest, found_room: RoomWithFound, browser: Browser
 ) -> None:
@@ -321,6 +322,6 @@ def test_what_a_person_types_outlives_the_next_report(
     second.focus()
     page.evaluate("document.querySelector('#provisioning h2').dataset.old = '1'")
     found_room.report(cpu=77.0)
-    expect(page.locator("#provisioning h2[data-old]")).to_have_count(0, timeout=8_000)
+    expect(page.locator("#provisioning h2[data-old]")).to_have_count(0, timeout=20_000)
     expect(first).to_have_value("noc")
     expect(second).to_be_focused()
