@@ -167,7 +167,7 @@ class Walk:
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     if not os.environ.get("DIEMCAU_MACHINES"):
-        pytest.skip("eight minutes of two cores and PyPI: DIEMCAU_MACHINES=1 ./dev test tests/install runs it")
+        pytest.skip("eight minutes of two cores and PyPI: ./dev machines runs it")
     if why := missing():
         pytest.skip(f"machines to boot want {why}")
     made = Walk(tmp_path_factory.mktemp("walk"))
