@@ -46,6 +46,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         may=lambda act, site=None: person is not None and access.may(person, access.Act(act), site),
         lang=lang,
         other_lang="en" if lang == "vi" else "vi",
+        in_other_lang=request.url.include_query_params(lang="en" if lang == "vi" else "vi").query,
         path=request.url.path,
         now=now,
         heard=request.state.heard,

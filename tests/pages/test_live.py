@@ -1,5 +1,6 @@
 """A page that was opened shows what is so, whatever happens while it loads or while an answer is on its way."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.waiting import wait_for
 
 COUNT = "heard = 0; document.addEventListener('diemcau', (on) => { heard += on.detail.kind === 'session'; });"
+COUNT_SENT = "sent = 0; addEventListener('submit', (on) => { sent += !on.defaultPrevented; on.preventDefault(); });"
 SESSION = {"title": "Phiên", "sites": ["38-1"]}
 
 
@@ -58,6 +60,29 @@ def test_what_happens_while_an_answer_is_on_its_way_is_shown_too(
     page.wait_for_function("heard > 1")
     held[0].fulfill(response=answer)
     expect(page.locator("main")).to_contain_text("Dời ngày", timeout=20_000)
+
+
+def test_ages_and_countdowns_go_by_the_servers_clock(fleet: FleetUnderTest, page: Page, session: str) -> None:
+    page.clock.install(time=datetime.now(UTC) - timedelta(minutes=5))  # a PC that is five minutes slow
+    page.goto(f"{fleet.address}/sessions/{session}")
+    left = page.locator("[data-countdown]")
+    expect(left).to_have_text(re.compile("^00:5[0-9]:"))
+
+
+def test_a_second_press_does_nothing_twice(fleet: FleetUnderTest, page: Page) -> None:
+    page.goto(f"{fleet.address}/sessions")
+    page.check("input[value='38-1'] >> nth=0")
+    page.evaluate(COUNT_SENT)
+    for _ in range(2):
+        page.locator("main .button.main").first.click()
+    assert page.evaluate("sent") == 1
+
+
+def test_another_language_shows_the_same_page(fleet: FleetUnderTest, page: Page, session: str) -> None:
+    page.goto(f"{fleet.address}/sessions/{session}/plan?as=copy")
+    page.click("a[hreflang=en]")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    assert "as=copy" in page.url
 
 
 def test_enter_in_a_reason_decides_nothing(fleet: FleetUnderTest, page: Page, session: str) -> None:

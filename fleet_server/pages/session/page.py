@@ -91,8 +91,10 @@ def _at_hand(server: Server, session: Session) -> dict[str, Any]:
 
 def _waiver(ticked: str, reason: str, by: str, until: Any) -> Waiver:
     site, _, check = ticked.partition(" ")
-    if not reason or not check:
+    if not check:
         raise Invalid("form.unreadable")
+    if not reason:
+        raise Invalid("sessions.no_reason")
     return Waiver(site, check, reason, by, until)
 
 

@@ -1,6 +1,8 @@
 // Owns the one stream: replaces what `data-live` names when its `data-on` happens, keeps ages honest, says when it breaks.
 // Other modules listen for the `diemcau` event on document and never open a stream of their own.
 
+import { serverNow } from "./clock.js";
+
 const SILENT_MS = 5000;
 const LEAST_MS = 400;
 const lang = document.documentElement.lang;
@@ -17,7 +19,7 @@ function spanOf(seconds) {
 
 function tick() {
   for (const time of document.querySelectorAll("time[data-age]")) {
-    const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000;
+    const seconds = (serverNow() - Date.parse(time.dateTime)) / 1000;
     const text = time.dataset.age.replace("{span}", spanOf(Math.max(0, seconds)));
     if (time.textContent !== text) time.textContent = text;
   }
@@ -134,6 +136,17 @@ function open() {
     if (stream.readyState === EventSource.CLOSED) setTimeout(open, 2000);
   };
 }
+
+// A second press while the first is on its way would do it twice.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "1";
+});
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
 
 const keys = { m: "/", s: "/sessions" };
 let prefixed = false;
