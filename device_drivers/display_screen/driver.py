@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -16,6 +17,7 @@ from device_drivers.registry import description_of
 from wire.fields import Params, Value
 from wire.times import Clock
 
+_SILENT_TIMES = 3
 _PERIOD_S = 0.5
 
 
@@ -90,11 +92,13 @@ class DisplayScreen(Driver):
 
 
 def _is_off(own: OwnScreen) -> bool:
-    """A screen that is off may say so, or may not answer over DDC/CI any more."""
-    try:
-        return own.is_on() is not True
-    except NotAnswering:
-        return True
+    """A screen that is off may say so, or may not answer over DDC/CI any more: a lost answer is no silence."""
+    for _ in range(_SILENT_TIMES):
+        with suppress(NotAnswering):
+            said = own.is_on()
+            if said is not None:
+                return not said
+    return True
 
 
 DRIVER = DisplayScreen

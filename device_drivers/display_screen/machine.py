@@ -5,7 +5,7 @@ from pathlib import Path
 
 from device_drivers.display_screen.edid import BLOCK_BYTES, ScreenIdentity, identity_in
 from device_drivers.display_screen.facts import ScreenFacts
-from device_drivers.errors import BadAnswer, DriverError, NotAnswering
+from device_drivers.errors import ActFailed, BadAnswer, DriverError, NotAnswering
 from device_drivers.programs import said_by
 
 _DRM = Path("/sys/class/drm")
@@ -81,7 +81,10 @@ class OwnScreen:
         return int(found[1], 16) if found else None
 
     def _set(self, code: str, value: int) -> None:
-        said_by(["ddcutil", "setvcp", code, f"0x{value:02x}", "--noverify", *self._which()], self._timeout_s)
+        """Raises ActFailed where ddcutil could not hand it over: silence must not pass for a screen that went off."""
+        command = ["ddcutil", "setvcp", code, f"0x{value:02x}", "--noverify", *self._which()]
+        if said_by(command, self._timeout_s) is None:
+            raise ActFailed("refused_by_device", said="ddcutil setvcp")
 
 
 def _said(file: Path) -> str:

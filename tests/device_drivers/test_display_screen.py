@@ -215,6 +215,8 @@ if words[0] == "getvcp":
         (folder / "state").write_text(json.dumps(state))
     print(f"VCP {{code}} ERR" if screen[code] is None else f"VCP {{code}} SNC x{{screen[code]:02x}}")
 elif words[0] == "setvcp":
+    if state["refuses"]:
+        sys.exit("Display not found")
     if not state["deaf"]:
         screen.setdefault("waiting", {{}})[code] = [state["late"], int(words[2], 16)]
         (folder / "state").write_text(json.dumps(state))
@@ -224,10 +226,10 @@ elif words[0] == "setvcp":
 class Ddcutil:
     """Screens that ddcutil would find, by their EDID."""
 
-    def __init__(self, folder: Path, *edids: bytes, late: int = 1, deaf: bool = False) -> None:
+    def __init__(self, folder: Path, *edids: bytes, late: int = 1, deaf: bool = False, refuses: bool = False) -> None:
         self._folder = folder
         screens = {edid.hex(): {"D6": 1, "60": 0x0F} for edid in edids}
-        (folder / "state").write_text(json.dumps({"screens": screens, "late": late, "deaf": deaf}))
+        (folder / "state").write_text(json.dumps({"screens": screens, "late": late, "deaf": deaf, "refuses": refuses}))
         self.path = program(folder / "bin", "ddcutil", DDCUTIL.format(python=sys.executable, folder=str(folder)))
 
     def of(self, edid: bytes) -> tuple[int, int]:
@@ -276,6 +278,13 @@ def test_nothing_is_offered_when_the_screen_cannot_be_told_from_others(described
     refused = look(described, connector("HDMI-A-1", edid=LG), [("off", {})], ddcutil.path)
     assert refused["error"] == "NotOffered"
     assert ddcutil.of(DELL) == (0x01, 0x0F)
+
+
+def test_an_order_that_could_not_be_handed_over_is_no_screen_that_went_off(described: Path) -> None:
+    """As with ddcutil's rights, or a bus that is busy: neither the order nor a question gets through."""
+    ddcutil = Ddcutil(described, DELL, refuses=True)
+    found = look(described, HDMI, [("off", {})], ddcutil.path)
+    assert found["error"] == "ActFailed" and found["says"].startswith("refused_by_device")
 
 
 @pytest.mark.timeout(90)
