@@ -57,7 +57,7 @@ def _stages(minute: Minute, lang: Lang, zone: ZoneInfo) -> Iterator[tuple[str, .
 
 def _decisions(minute: Minute, lang: Lang, zone: ZoneInfo) -> Iterator[tuple[str, ...]]:
     for row in minute.decisions:
-        yield clock(row.at, zone), row.by, translate(lang, f"session.{row.decision}"), row.reason
+        yield clock(row.at, zone), row.by, translate(lang, f"session.{row.decision}"), reason_of(row.reason, lang)
 
 
 def _waivers(minute: Minute, lang: Lang, zone: ZoneInfo) -> Iterator[tuple[str, ...]]:

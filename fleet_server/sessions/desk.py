@@ -5,15 +5,20 @@ from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
+from sqlalchemy import Connection
 
 from fleet_server.domain.sessions import Clash, Needs, Session, clashes, is_live, is_near, wrong_plan
 from fleet_server.errors import Conflict, Invalid, NotFound
 from fleet_server.live.stream import Stream
 from fleet_server.state.fleet import Fleet
-from fleet_server.store import sessions
+from fleet_server.store import decisions, sessions
 from fleet_server.store.database import Database, millis, moment
+from fleet_server.store.decisions import DecisionRow
 from wire.ids import uuid7
 from wire.times import Clock
+
+CHANGED = "session changed"
+"""The reason of a go that is taken back; pages have words for it."""
 
 
 class Wish(Struct, frozen=True):
@@ -57,6 +62,7 @@ class SessionDesk:
     async def change(self, id: str, wish: Wish, by: str) -> Session:
         """Another time, other rooms, other needs. Raises NotFound, Invalid, and Conflict once it is over or cancelled.
 
+        A go was for the session as it was: where what it rests on has changed, it is taken back, by who changed that.
         Stages that are due before now at its new time are not made up for; those that were run stay as they were.
         """
         before = await self.open_one(id)
@@ -66,7 +72,15 @@ class SessionDesk:
             drafted, planned_at=drafted.planned_at if moved else before.planned_at, by=before.by,
             series=before.series, series_day=before.series_day,
         )  # fmt: skip
-        await self._database.write(lambda db: sessions.change(db, session))
+        now, is_another = self._now(), _rests_on(session) != _rests_on(before)
+
+        def write(db: Connection) -> None:
+            sessions.change(db, session)
+            decided = decisions.last_decision(db, id) if is_another else None
+            if decided is not None and decided.decision == "go":
+                decisions.decide(db, id, DecisionRow("no_go", by, CHANGED, now, "{}"), ())
+
+        await self._database.write(write)
         self._put(session)
         return session
 
@@ -183,3 +197,8 @@ class SessionDesk:
 def _whole(time: datetime) -> datetime:
     """To the second: what the database keeps is what is in memory."""
     return moment(millis(time) // 1000 * 1000)
+
+
+def _rests_on(session: Session) -> tuple[object, ...]:
+    """What a decision is about."""
+    return session.starts_at, session.ends_at, session.sites, session.needs

@@ -190,6 +190,28 @@ def test_no_go_without_a_room_that_does_not_answer(fleet: FleetUnderTest, mosqui
     room.leave()
 
 
+def test_a_go_is_for_the_session_as_it_was(fleet: FleetUnderTest, mosquitto_port: int) -> None:
+    rooms = [SpokenRoom(site, mosquitto_port) for site in ("38-1", "38-2")]
+    for room in rooms:
+        room.report()
+        fleet.wait_until(room.site, verdict="ready")
+    made = plan(fleet, ["38-1"])
+    session = made["id"]
+    rooms[0].report()
+    assert decide(fleet, session).status_code == 200
+    asked = {name: made[name] for name in ("title", "starts_at", "ends_at")}
+    assert fleet.client.put(f"/sessions/{session}", json={**asked, "sites": ["38-1"]}).status_code == 200
+    assert of(fleet, session, "gate")["decision"]["decision"] == "go", "nothing that it rests on is another"
+    assert fleet.client.put(f"/sessions/{session}", json={**asked, "sites": ["38-1", "38-2"]}).status_code == 200
+    decided = of(fleet, session, "gate")["decision"]
+    assert (decided["decision"], decided["reason"]) == ("no_go", "session changed")
+    for room in rooms:
+        room.report()
+    assert decide(fleet, session).status_code == 200, "and it is decided anew"
+    for room in rooms:
+        room.leave()
+
+
 def test_what_a_session_asks_of_rooms_and_hub_stands_at_its_gate(fleet: FleetUnderTest, mosquitto_port: int) -> None:
     rooms = [SpokenRoom(site, mosquitto_port) for site in ("38-hub", "38-1", "38-2")]
     for room in rooms:
