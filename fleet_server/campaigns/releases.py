@@ -1,6 +1,6 @@
 """A release goes through the fleet: each room fetches it, tries it, and says whether it runs it or went back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from fleet_server.domain.waves import Facts, Unit, is_open
 from fleet_server.live.stream import Stream
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.state.fleet import Fleet, SiteEntry
-from fleet_server.store import campaigns
+from fleet_server.store import agents, campaigns
 from fleet_server.store.campaigns import Campaign, Kind
 from fleet_server.store.database import Database
 from wire.messages import WantedRelease
@@ -41,6 +41,14 @@ class ReleaseCampaigns(CampaignDesk):
         known = self._fleet.entries.items()
         units = [(site, "") for site, entry in known if entry.plan.has_agent and entry.room.about is not None]
         return await self._begin(parcel, units, rate_kbit_s, by, canary)
+
+    async def running(self, sites: Collection[str]) -> dict[str, list[str]]:
+        """Release -> which of these sites run it, the release of most rooms first."""
+        said = await self._database.read(agents.versions)
+        found: dict[str, list[str]] = {}
+        for site in sorted(said.keys() & set(sites)):
+            found.setdefault(said[site], []).append(site)
+        return dict(sorted(found.items(), key=lambda each: -len(each[1])))
 
     def wanted(self, site: str) -> WantedRelease | None:
         """What this room is to fetch; None while it is not its turn, and once it has taken it or gone back."""

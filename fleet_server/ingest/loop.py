@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections import Counter, defaultdict
 
 from sqlalchemy import Connection
@@ -13,12 +14,12 @@ from fleet_server.ingest.intake import Handler, Intake
 from fleet_server.link import FleetLink
 from fleet_server.live.stream import Stream
 from fleet_server.state.fleet import Fleet, state_row
-from fleet_server.store import commands, logs
+from fleet_server.store import agents, commands, logs
 from fleet_server.store.database import Database, millis
 from fleet_server.store.sites import save_states
 from wire.codec import decode
 from wire.errors import WireError
-from wire.messages import Ack, StepEntry
+from wire.messages import Ack, EventEntry, LogEntry, StepEntry
 from wire.mqtt import Received
 from wire.times import Clock
 from wire.topics import Said, parse
@@ -26,6 +27,7 @@ from wire.topics import Said, parse
 log = logging.getLogger("diemcau.ingest")
 
 _RETRY_S = 1.0
+_VERSION = re.compile(r"[0-9A-Za-z.+-]{1,60}")
 
 
 class Ingest:
@@ -67,10 +69,12 @@ class Ingest:
             now_ms = millis(self._clock.now())
             acks: dict[str, Ack] = {}
             told: list[tuple[str, str, str]] = []
+            changed: set[str] = set()
 
             def commit(db: Connection) -> None:
                 acks.clear()
                 told.clear()
+                changed.clear()
                 save_states(db, rows)
                 for site, logged in intake.logs:
                     for entry in logs.commit(db, site, logged, now_ms):
@@ -79,6 +83,9 @@ class Ingest:
                             advanced = commands.advance(db, entry.command, step, site)
                             if advanced:
                                 told.append((site, entry.command, str(advanced[1])))
+                        release = release_in(entry)
+                        if release and agents.started(db, site, release, now_ms):
+                            changed.add(site)
                     through = logs.through(db, site, logged.log_id)
                     acks[site] = Ack(site, logged.log_id, through, self._clock.now())
 
@@ -92,6 +99,8 @@ class Ingest:
             self._stream.publish("command", site, id=command, state=state)
         for site in {site for site, _ in intake.logs}:
             self._stream.publish("log", site)
+        if changed:
+            self._stream.publish("campaigns")
 
     def _by_site(self, batch: list[Received]) -> list[tuple[Said, str, list[Received]]]:
         """Messages of each site and kind together, in the order of first arrival."""
@@ -132,3 +141,11 @@ class Ingest:
         self.counted[key] += 1
         if self.counted[key] == 1:
             log.warning("message_not_taken reason=%s topic=%s error=%s", key, topic[:120], error)
+
+
+def release_in(entry: LogEntry) -> str:
+    """The release that an agent says that it is of, as it starts; empty for anything else."""
+    if not isinstance(entry, EventEntry) or entry.event != "agent_started":
+        return ""
+    said = entry.params.get("version")
+    return said if isinstance(said, str) and _VERSION.fullmatch(said) else ""

@@ -1,6 +1,7 @@
 """The API against its own description, by a client that tries what nobody would."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +16,9 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.spoken_room import SpokenRoom
+from tests.counterparts.waiting import wait_for
+from wire.ids import uuid7
+from wire.messages import EventEntry, LogBatch
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
@@ -91,6 +95,29 @@ def test_former_sessions_are_paged_and_none_is_left_out(fleet: FleetUnderTest) -
     assert (len(first), len({*first, *rest})) == (50, 70)
     nobody = fleet.client.get("/sessions?before=00000000-0000-7000-8000-000000000000")
     assert nobody.status_code == 404
+
+
+def test_which_release_each_room_runs_is_seen_whoever_brought_it(fleet: FleetUnderTest, mosquitto_port: int) -> None:
+    """A play as well as the centre: the agent says it as it starts."""
+    rooms = [SpokenRoom(site, mosquitto_port) for site in ("38-1", "38-2")]
+
+    def starts(room: SpokenRoom, log_id: str, *versions: Any) -> None:
+        now = datetime.now(UTC)
+        entries = (
+            EventEntry(nr, now, "agent_started", params={"version": version}) for nr, version in enumerate(versions, 1)
+        )
+        room.say(LogBatch(log_id, tuple(entries), 1))
+
+    starts(rooms[0], uuid7(), "0.1.0", "0.1.1")
+    starts(rooms[1], uuid7(), "0.1.0", "<b>0.2</b>", 1.5)
+    running = lambda: fleet.client.get("/releases").json()["running"]  # noqa: E731
+    wait_for(lambda: running() == {"0.1.1": 1, "0.1.0": 1}, 20, "it is not known")
+    page = httpx.get(f"{fleet.address}/releases?lang=en", headers=fleet.headers, timeout=30).text
+    assert "What rooms run" in page and "Hàm Rồng" in page
+    starts(rooms[1], uuid7(), "0.1.1")
+    wait_for(lambda: running() == {"0.1.1": 2}, 20, "a room has another")
+    for room in rooms:
+        room.leave()
 
 
 def test_sites_are_filtered_and_paged(fleet: FleetUnderTest) -> None:

@@ -286,6 +286,7 @@ def test_from_empty_machines_to_a_green_map_and_on_to_the_next_release(province:
     province.ask(f"/sessions/{session}/cancellation", {"reason": "Dời"})
     assert changed(province.play("upgrade.yml", *waves, version=NEW))["room-38-1"] == 0
     assert province.current(province.rooms["38-3"]) == NEW, "and taken along once there is none"
+    wait_for(lambda: province.ask("/releases")["running"] == {NEW: 3}, 30, "the centre does not see what rooms run")
 
     # The centre back and forth: not without the data of its older tables.
     centre = ["rollback.yml", "-e", f"diemcau_version={OLD}", "--limit", "centre-1"]

@@ -27,6 +27,7 @@ class ReleasesOut(BaseModel):
     """All of it."""
 
     items: list[ReleaseOut]
+    running: dict[str, int] = Field(description="Release -> how many rooms run it, as their agents say")
     campaign: CampaignOut | None
 
 
@@ -44,8 +45,9 @@ async def releases(server: TheServer, person: ThePerson) -> ReleasesOut:
     items = [
         ReleaseOut(version=each.version, size=each.size, sha256=each.sha256) for each in server.releases.shelf.all()
     ]
-    current = server.releases.current
-    return ReleasesOut(items=items, campaign=campaign_out(current, set(server.fleet.entries)) if current else None)
+    current, seen = server.releases.current, set(server.fleet.entries)
+    running = {version: len(sites) for version, sites in (await server.releases.running(seen)).items()}
+    return ReleasesOut(items=items, running=running, campaign=campaign_out(current, seen) if current else None)
 
 
 @router.post(

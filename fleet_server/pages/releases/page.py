@@ -20,18 +20,20 @@ from fleet_server.texts import Lang, error_text
 router = APIRouter()
 
 _RATE_KBIT_S = 2_000
+_NAMED = 12
+"""So many rooms of a release are named; where it is more, their number says enough."""
 
 
 @router.get("/releases", dependencies=[needs(Act.SEE)])
 async def page(request: Request, server: TheServer, lang: Language) -> HTMLResponse:
     """The whole page."""
-    return render(request, "releases/page.html", **_values(server, lang), problem="")
+    return render(request, "releases/page.html", **await _values(server, lang), problem="")
 
 
 @router.get("/parts/releases", dependencies=[needs(Act.SEE)])
 async def part(request: Request, server: TheServer, lang: Language) -> HTMLResponse:
     """How far it is now."""
-    return render(request, "releases/progress.html", **_values(server, lang))
+    return render(request, "releases/progress.html", **await _values(server, lang))
 
 
 @router.post("/releases", dependencies=[needs(Act.ROLL_OUT)])
@@ -48,10 +50,11 @@ async def change(request: Request, server: TheServer, person: ThePerson, lang: L
             raise Invalid("form.unreadable")
     except FleetError as error:
         problem = error_text(lang, error)
-        return render(request, "releases/page.html", error.status, **_values(server, lang), problem=problem)
+        return render(request, "releases/page.html", error.status, **await _values(server, lang), problem=problem)
     return RedirectResponse("/releases", 303)
 
 
-def _values(server: Server, lang: Lang) -> dict[str, Any]:
+async def _values(server: Server, lang: Lang) -> dict[str, Any]:
     values = values_of(server.releases, server.fleet.entries, "releases", lang)
-    return values | {"bundles": server.releases.shelf.all(), "rate": _RATE_KBIT_S}
+    running = await server.releases.running(server.fleet.entries)
+    return values | {"bundles": server.releases.shelf.all(), "rate": _RATE_KBIT_S, "running": running, "most": _NAMED}
