@@ -224,6 +224,10 @@ def test_from_empty_machines_to_a_green_map_and_on_to_the_next_release(province:
     assert (
         int(province.centre.run("runuser -u postgres -- psql -d diemcau -tAc 'select count(*) from sites'").stdout) == 4
     )
+    library = province.centre.run(
+        "cat /opt/diemcau/current/lib/python3.*/site-packages/fleet_server/pages/vendor/leaflet.js"
+    )
+    assert "Leaflet" in library.stdout[:500], "what pages need comes with the bundle"
     running = "xargs -0 -n 1 </proc/$(systemctl show --value -p MainPID diemcau-server)/environ"
     assert f"DIEMCAU_OFFICE_ABOVE={OFFICE}" in province.centre.run(running).stdout.splitlines()
     said = province.centre.run('. /etc/diemcau/server.env; echo "$DIEMCAU_OFFICE_ABOVE"').stdout
