@@ -63,6 +63,14 @@ def need(found: object, what: str) -> None:
         pytest.skip(f"{what} is not on this machine")
 
 
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    """Programs of ours that a test runs in this process shut what they write from others, and others write too."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     """Child processes that end with the test."""

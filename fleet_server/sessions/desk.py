@@ -165,6 +165,11 @@ class SessionDesk:
         """One of them by its id."""
         return next((session for session in self.upcoming() if session.id == id), None)
 
+    def stands(self, session: Session) -> bool:
+        """Whether it is still to be held, as it is described here."""
+        known = self.upcoming_one(session.id)
+        return known is not None and _rests_on(known) == _rests_on(session)
+
     def of_site(self, site: str) -> list[Session]:
         """Those of `upcoming` that a site is in, or stands by for."""
         return [session for session in self.upcoming() if site in session.sites or site in session.spares]
@@ -201,4 +206,4 @@ def _whole(time: datetime) -> datetime:
 
 def _rests_on(session: Session) -> tuple[object, ...]:
     """What a decision is about."""
-    return session.starts_at, session.ends_at, session.sites, session.needs
+    return session.starts_at, session.ends_at, frozenset(session.sites), session.needs

@@ -49,19 +49,22 @@ class GateDesk:
     async def decide(
         self, session: Session, decision: str, by: str, reason: str, granted: Sequence[Waiver]
     ) -> tuple[Gate, DecisionRow]:
-        """A named person's decision, with all that it rests on. Raises Invalid, Conflict, NotFound.
+        """A named person's decision, with all that it rests on. Raises Invalid, Conflict.
 
         Rooms whose report is older than ten seconds are asked for a new one first; one that does not give it stands
         against a go.
         """
-        session = await self._sessions.open_one(session.id)
+        if session.cancelled_at is not None:
+            raise Conflict("sessions.cancelled")
+        if session.ends_at <= self._clock.now():
+            raise Conflict("sessions.over")
         for waiver in granted:
             if waiver.site not in session.sites:
                 raise Invalid("sessions.waiver_of_other_site", site=waiver.site)
         if decision == "go":
             await self._freshen(session)
         async with self._fleet.lock:  # nothing is judged anew between looking and writing
-            if await self._sessions.open_one(session.id) != session:  # changed while rooms were asked
+            if not self._sessions.stands(session):  # moved or cancelled while rooms were asked
                 raise Conflict("sessions.changed_meanwhile")
             earlier = await self._database.read(lambda db: decisions.waivers_of(db, session.id))
             gate = self.judged(session, [*earlier, *granted])

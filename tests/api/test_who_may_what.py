@@ -210,6 +210,7 @@ POST   /series                                               ---GA--
 POST   /series/{id}/end                                      ---GA--
 GET    /sessions/{id}                                        VTOGAvo
 GET    /parts/sessions/{id}/gate                             VTOGAvo
+GET    /parts/sessions/{id}/head                             VTOGAvo
 POST   /sessions/{id}                                        ---GA--
 POST   /sessions/{id}/checks                                 --OGA--
 GET    /sessions                                             VTOGAvo

@@ -236,6 +236,28 @@ async def _races(folder: Path) -> None:
     assert outcomes["went failed"] > RACES / 20 and outcomes["failed refused"] > RACES / 20, outcomes
 
 
+def test_a_session_that_is_cancelled_while_rooms_are_asked_gets_no_go(tmp_path: Path) -> None:
+    async def story() -> None:
+        centre = CentreWithoutWires(tmp_path, {"hub": "hub", "a": "commune"})
+        await centre.start()
+        session = await centre.plan(("hub", "a"))
+        for site in ("hub", "a"):
+            await centre.report(site)
+        centre.gates._fresh_within_s = 8.0
+        centre.clock.pass_by(11)  # their reports are too old to decide on: they are asked for new ones
+        deciding = asyncio.create_task(centre.gates.decide(session, "go", "tests", "", []))
+        await asyncio.sleep(0)
+        await centre.sessions.cancel(session.id, "Dời")
+        for site in ("hub", "a"):
+            await centre.report(site)
+        with pytest.raises(Conflict, match="changed_meanwhile"):
+            await deciding
+        assert await centre.database.read(_last_decision) is None
+        centre.close()
+
+    asyncio.run(story())
+
+
 def _last_decision(db: Connection) -> str | None:
     found: str | None = db.execute(
         select(decisions.c.snapshot).order_by(decisions.c.at.desc(), decisions.c.id.desc()).limit(1)
