@@ -1,5 +1,6 @@
 """The API against its own description, by a client that tries what nobody would."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,8 @@ from tests.counterparts.waiting import wait_for
 from wire.ids import uuid7
 from wire.messages import EventEntry, LogBatch
 
+EXAMPLES = int(os.environ.get("DIEMCAU_API_EXAMPLES", "12"))
+"""Of each operation; `DIEMCAU_API_EXAMPLES=200` looks longer."""
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
@@ -36,7 +39,7 @@ def test_no_request_finds_an_answer_that_the_description_does_not_have(
         operation = found.ok()
 
         @given(case=operation.as_strategy())
-        @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
         def try_it(case: schemathesis.Case) -> None:
             case.call_and_validate(base_url=fleet.address, checks=CHECKS, timeout=10, headers=fleet.headers)
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet_server.broker import refusals
@@ -34,6 +34,7 @@ class Heard:
         self.told.append((who, count))
 
 
+@settings(max_examples=40)  # each looks at a file for every few bytes
 @given(
     st.lists(st.sampled_from([CHATTER, DENIED % b"38-1", DENIED % b"38-2", NO_PROOF, NO_PROOF_AT_ONCE]), max_size=30),
     st.data(),
