@@ -19,7 +19,7 @@ import pytest
 from tests.counterparts.releases import Box, Maker
 
 CUTS = int(os.environ.get("DIEMCAU_DISK_CUTS", "4"))
-"""`DIEMCAU_DISK_CUTS=100` is what the installer was released with."""
+"""`DIEMCAU_DISK_CUTS=40` is what the installer was released with."""
 _MB = 1 << 20
 
 
