@@ -16,9 +16,11 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
+from sqlalchemy import delete, insert
 
 from fleet_server.api.access import Open, demand_of
 from fleet_server.api.application import routers
+from fleet_server.store.alert_tables import incidents
 from fleet_server.store.identities import CertificateRow, add_certificate
 from fleet_server.store.rollout import RunRow, RunStep, save_run
 from tests.counterparts.able_room import AbleRoom
@@ -491,6 +493,29 @@ def test_lists_and_pages_show_nothing_of_another_site(world: World) -> None:
             assert world.of_other["session"] not in client.get("/api/v1/sessions").text
             (session,) = client.get("/api/v1/sessions").json()["items"]
             assert session["sites"] == [MINE]
+
+
+def test_what_concerns_the_whole_fleet_is_handled_by_nobody_who_has_named_sites(world: World) -> None:
+    """An hour's quiet would be everybody's."""
+    number = 77_001
+    row = {
+        "number": number, "check": "centre_broker", "device": "", "role": "", "outcome": "fail", "counts": True,
+        "says": "broker_lost", "params": "{}", "held": "[]", "priority": 1, "spells": 1, "opened_at": 1,
+        "cleared_at": 2, "acknowledged_by": "", "assigned_to": "", "told": 0,
+    }  # fmt: skip
+    database = database_in(world.fleet.folder)
+    database.write_now(lambda db: db.execute(insert(incidents).values(row)))
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    acts = {"acknowledgement": {}, "notes": {"note": "x"}, "assignment": {"to": "x"}, "snooze": {"until": until}}
+    try:
+        for letter, status in (("O", 409), ("T", 403), ("o", 403)):
+            with world.client(letter) as client:
+                assert client.get(f"/api/v1/incidents/{number}").status_code == 200, "everybody sees it"
+                found = {act: client.post(f"/api/v1/incidents/{number}/{act}", json=body) for act, body in acts.items()}
+                assert {act: answer.status_code for act, answer in found.items()} == dict.fromkeys(acts, status), letter
+    finally:
+        database.write_now(lambda db: db.execute(delete(incidents).where(incidents.c.number == number)))
+        database.close()
 
 
 class Listening:
