@@ -11,6 +11,7 @@ from fleet_server.domain.sessions import Clash, Needs, Session, clashes, is_live
 from fleet_server.errors import Conflict, Invalid, NotFound
 from fleet_server.live.stream import Stream
 from fleet_server.state.fleet import Fleet
+from fleet_server.state.hub_line import hub_mbit_s
 from fleet_server.store import decisions, sessions
 from fleet_server.store.database import Database, millis, moment
 from fleet_server.store.decisions import DecisionRow
@@ -121,11 +122,7 @@ class SessionDesk:
     @property
     def hub_mbit_s(self) -> float:
         """The narrower way of the hub's line, by its contract; 0 where nobody has said."""
-        lines = [
-            min(entry.site.line_down_mbit_s or 0.0, entry.site.line_up_mbit_s or 0.0)
-            for entry in self._fleet.entries.values() if entry.site.kind == "hub"
-        ]  # fmt: skip
-        return max(lines, default=0.0)
+        return hub_mbit_s(self._fleet, unknown=0.0)
 
     async def find(self, session: str) -> Session:
         """A session by its id. Raises NotFound."""
