@@ -24,7 +24,7 @@ from demo.alerts import PrintedZalo, environment_of, give_tokens, tell_the_noc
 from demo.broker import mosquitto, start_as_configured, start_embedded
 from demo.faults import FAULTS
 from demo.identities import Ask, admit, codes_for
-from demo.processes import Processes, wait_listening
+from demo.processes import Child, Processes, wait_listening
 from demo.story import story_of
 from demo.surveys import stage_of, survey_of
 from device_drivers.loopback import free_port
@@ -135,7 +135,7 @@ def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
         time.sleep(0.5)
 
 
-def _order(hosts: dict[str, "subprocess.Popen[bytes]"], site: str, **what: object) -> None:
+def _order(hosts: dict[str, Child], site: str, **what: object) -> None:
     """Have something happen in a room."""
     pipe = hosts[site].stdin
     assert pipe is not None
@@ -164,9 +164,9 @@ def _sites(count: int, folder: Path) -> list[str]:
 
 def _start_rooms(
     processes: Processes, folder: Path, broker_port: int, web_port: int, sites: Sequence[str]
-) -> dict[str, "subprocess.Popen[bytes]"]:
+) -> dict[str, Child]:
     """The rooms spread over a few processes; site -> its process."""
-    found: dict[str, subprocess.Popen[bytes]] = {}
+    found: dict[str, Child] = {}
     for number in range(_HOSTS):
         mine = sites[number::_HOSTS]
         if not mine:

@@ -2,11 +2,10 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from demo.processes import Processes
+from demo.processes import Child, Processes
 
 _MOSQUITTO = """\
 listener {port} 127.0.0.1
@@ -61,7 +60,7 @@ def start_as_configured(processes: Processes, program: str, config: Path) -> Non
     processes.start("broker", [program, "-c", str(config)])
 
 
-def start_mosquitto(processes: Processes, program: str, folder: Path, port: int) -> "subprocess.Popen[bytes]":
+def start_mosquitto(processes: Processes, program: str, folder: Path, port: int) -> Child:
     """Mosquitto on the loopback interface."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     config = folder / "mosquitto.conf"
@@ -69,7 +68,7 @@ def start_mosquitto(processes: Processes, program: str, folder: Path, port: int)
     return processes.start("broker", [program, "-c", str(config)])
 
 
-def start_embedded(processes: Processes, folder: Path, port: int) -> "subprocess.Popen[bytes]":
+def start_embedded(processes: Processes, folder: Path, port: int) -> Child:
     """rumqttd on the loopback interface, as a process of its own."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     config = folder / "rumqttd.toml"

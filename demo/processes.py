@@ -6,10 +6,27 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO, Protocol
 
 _PR_SET_PDEATHSIG = 1
+
+
+class Child(Protocol):
+    """What we need of a child process; `subprocess.Popen` is one."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    @property
+    def stdin(self) -> IO[bytes] | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
 
 
 class Processes:
@@ -17,25 +34,27 @@ class Processes:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self._running: list[tuple[str, Child]] = []
 
-    def start(
-        self, name: str, command: Sequence[str], env: dict[str, str] | None = None, talk: bool = False
-    ) -> "subprocess.Popen[bytes]":
+    def start(self, name: str, command: Sequence[str], env: dict[str, str] | None = None, talk: bool = False) -> Child:
         """A child whose output goes to a file of its name; with `talk` its standard input is ours."""
-        with (self._folder / f"{name}.log").open("ab") as output:
-            child = subprocess.Popen(
-                list(command), stdin=subprocess.PIPE if talk else subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, preexec_fn=_end_with_parent,
-            )  # fmt: skip
+        child = self.begun(command, {**os.environ, **(env or {})}, self._folder / f"{name}.log", talk)
         self._running.append((name, child))
         return child
+
+    def begun(self, command: Sequence[str], env: Mapping[str, str], output: Path, talk: bool) -> Child:
+        """A child, not yet among those that we watch and end."""
+        with output.open("ab") as file:
+            return subprocess.Popen(
+                list(command), stdin=subprocess.PIPE if talk else subprocess.DEVNULL, stdout=file,
+                stderr=subprocess.STDOUT, env=env, preexec_fn=end_with_parent,
+            )  # fmt: skip
 
     def ended(self) -> str | None:
         """The name of a child that has ended by itself, if there is one."""
         return next((name for name, child in self._running if child.poll() is not None), None)
 
-    def forget(self, child: "subprocess.Popen[bytes]") -> None:
+    def forget(self, child: Child) -> None:
         """Do not watch or end this child any more."""
         self._running = [(name, known) for name, known in self._running if known is not child]
 
@@ -66,7 +85,7 @@ def wait_listening(port: int, within_s: float) -> bool:
     return False
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """In the child: SIGTERM when the parent dies, and no SIGINT of the terminal's, which the parent handles."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -14,6 +14,7 @@ from device_drivers.equipment import EquipmentLoop
 from device_drivers.loopback import free_port, keep_to
 from tests.counterparts.databases import CHOICE, postgres, postgres_is_there
 from tests.counterparts.fleet import FleetUnderTest
+from tests.counterparts.forked import ForkingProcesses
 from tests.counterparts.room import RoomUnderTest
 from tests.counterparts.waiting import listening
 
@@ -74,7 +75,7 @@ def usual_umask() -> Iterator[None]:
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     """Child processes that end with the test."""
-    children = Processes(tmp_path)
+    children = ForkingProcesses(tmp_path)
     yield children
     children.end()
 

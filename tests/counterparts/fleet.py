@@ -2,21 +2,20 @@
 
 import argparse
 import csv
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from demo.processes import Processes
+from demo.processes import Child, Processes
 from device_drivers.loopback import free_port
 from fleet_server.config import Settings, url_of
 from fleet_server.people_cli import users
 from fleet_server.sites_file import sites_of
 from fleet_server.store.sites import replace_sites
 from tests.counterparts.databases import database_in, url_in
+from tests.counterparts.forked import SERVER
 from tests.counterparts.identity import give_keys
 from tests.counterparts.waiting import wait_for
 
@@ -43,12 +42,12 @@ class FleetUnderTest:
         self.environment = {"DIEMCAU_PUBLIC_URL": self.address, "DIEMCAU_SECOND_FACTOR": "0"}
         if self.database.startswith("postgresql"):
             self.environment["DIEMCAU_DATABASE_URL"] = self.database
-        self._command = [sys.executable, "-m", "fleet_server.cli", "--folder", str(folder)]
+        self._command = [*SERVER, "--folder", str(folder)]
         folder.mkdir(parents=True, exist_ok=True)
         give_keys(folder)
         self.import_sites(SITES + more_sites)
         self.client = self.client_of(self.add_user("tests", "administrator"))
-        self.child: subprocess.Popen[bytes] | None = None
+        self.child: Child | None = None
 
     def add_user(self, login: str, role: str, *sites: str) -> str:
         """A user who signs in with `PASSWORD`; an API token of theirs."""

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from demo.broker import mosquitto
-from demo.processes import Processes
+from demo.processes import Child, Processes
 from device_drivers.loopback import free_port
 from edge_agent.certificate_request import new_request
 from edge_agent.enrolment import Centre, enrol
@@ -25,6 +25,7 @@ from fleet_server.domain.identities import CERTIFICATE_LIVES, RENEW_AFTER
 from fleet_server.store.identities import CertificateRow, add_certificate
 from tests.counterparts.databases import database_in
 from tests.counterparts.fleet import FleetUnderTest
+from tests.counterparts.forked import run_to_end
 from tests.counterparts.identity import PUBLIC
 from tests.counterparts.waiting import listening, wait_for
 from wire.ids import uuid7
@@ -63,7 +64,7 @@ class GuardedFleet(FleetUnderTest):
                 base_url=f"{self.address}/api/v1", timeout=10, verify=known, headers=self.headers
             )  # fmt: skip
         self.environment |= surroundings | {"DIEMCAU_PUBLIC_URL": self.address}
-        self.broker: subprocess.Popen[bytes] | None = None
+        self.broker: Child | None = None
 
     def start(self, within_s: float = 30.0) -> None:
         """Start the broker where it is not there yet, then the server."""
@@ -81,10 +82,12 @@ class GuardedFleet(FleetUnderTest):
 
     def cli(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """`diemcau-server …` with the settings of this server."""
-        return subprocess.run(
-            [*self._command, "--lang", "en", *arguments], env={**os.environ, **self.environment}, check=check,
-            capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+        done = run_to_end(
+            "--folder", str(self.folder), "--lang", "en", *arguments, env={**os.environ, **self.environment}
+        )
+        if check:
+            done.check_returncode()
+        return done
 
     def server_says(self) -> str:
         """Its log until now."""
@@ -184,12 +187,10 @@ class _Surrounded(Processes):
     def __init__(self, among: Processes, environment: Mapping[str, str]) -> None:
         self._among, self._environment = among, environment
 
-    def start(
-        self, name: str, command: Sequence[str], env: dict[str, str] | None = None, talk: bool = False
-    ) -> "subprocess.Popen[bytes]":
+    def start(self, name: str, command: Sequence[str], env: dict[str, str] | None = None, talk: bool = False) -> Child:
         return self._among.start(name, command, {**self._environment, **(env or {})}, talk)
 
-    def forget(self, child: "subprocess.Popen[bytes]") -> None:
+    def forget(self, child: Child) -> None:
         self._among.forget(child)
 
 

@@ -9,6 +9,7 @@ from demo.processes import Processes
 from device_drivers.loopback import free_port
 from tests.conftest import need
 from tests.counterparts.fleet import FleetUnderTest
+from tests.counterparts.forked import ForkingProcesses
 from tests.counterparts.waiting import listening
 
 
@@ -34,7 +35,7 @@ def standing_fleet(
     program = mosquitto()
     need(program, "mosquitto")
     folder.mkdir(parents=True, exist_ok=True)
-    processes, port = Processes(folder), free_port()
+    processes, port = ForkingProcesses(folder), free_port()
     try:
         start_mosquitto(processes, str(program), folder / "broker", port)
         listening(port)

@@ -1,6 +1,5 @@
 """The examination of profiles: each fault on its line, all of them at once, and whatever a file holds, no crash."""
 
-import os
 import re
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from firmware_profiles.schema import Family, SiteOverride
 from fleet_server.domain.checks import checks
 from fleet_server.profiles_check import faults_in
 from fleet_server.texts import has, texts, translate
+from tests.counterparts.forked import run_to_end
 from wire.messages import DeviceAbout
 
 DESCRIPTIONS = [description_of(name) for name in sorted(drivers())]
@@ -263,9 +263,7 @@ def test_what_has_no_fault_can_be_loaded(text: str) -> None:
 
 
 def server(folder: Path, *words: str, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "fleet_server.cli", "--folder", str(folder), *words]
-    env = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=timeout, check=False, env=env)
+    return run_to_end("--folder", str(folder), *words, within_s=timeout)
 
 
 def wrote(folder: Path, name: str, text: str) -> Path:

@@ -6,7 +6,6 @@ import json
 import re
 import sqlite3
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -27,6 +26,7 @@ from fleet_server.store.tables import metadata
 from tests.counterparts.able_room import AbleRoom
 from tests.counterparts.databases import change_in, everything_in
 from tests.counterparts.fleet import PASSWORD
+from tests.counterparts.forked import run_to_end
 from tests.counterparts.standing import StandingFleet, standing_fleet
 from tests.counterparts.waiting import wait_for
 from tests.counterparts.web_browser import WebBrowser, found_in
@@ -312,8 +312,7 @@ def test_a_tail_that_was_cut_off_shows_against_a_hash_that_was_noted(
 @pytest.mark.sqlite_file
 def test_the_command_line_says_it_with_its_exit_status(copied: Path) -> None:
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "fleet_server.cli", "--folder", str(copied), "--lang", "en", "audit"]
-        return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, check=False)
+        return run_to_end("--folder", str(copied), "--lang", "en", "audit", *arguments)
 
     lines = run("export").stdout.splitlines()
     last = json.loads(lines[-1])["hash"]

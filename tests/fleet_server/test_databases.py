@@ -22,6 +22,7 @@ from fleet_server.store.database import Database, engine_of
 from tests.conftest import need
 from tests.counterparts.databases import CHOICE, change_in, postgres, postgres_is_there, url_in
 from tests.counterparts.fleet import FleetUnderTest
+from tests.counterparts.forked import run_to_end
 from wire.ids import uuid7
 from wire.times import SystemClock
 
@@ -127,10 +128,7 @@ def test_the_revisions_make_the_tables_that_the_program_knows(urls: Callable[[st
 
 
 def run(folder: Path, *command: str, **more: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "fleet_server.cli", "--folder", str(folder), "--lang", "en", *command],
-        capture_output=True, text=True, timeout=60, env={**os.environ, **more}, check=False,
-    )  # fmt: skip
+    return run_to_end("--folder", str(folder), "--lang", "en", *command, env={**os.environ, **more})
 
 
 @pytest.fixture

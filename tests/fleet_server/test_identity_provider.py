@@ -3,8 +3,6 @@
 import asyncio
 import base64
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +19,7 @@ from fleet_server.errors import NotSignedIn
 from fleet_server.people.provider import Provider
 from tests.counterparts.able_room import AbleRoom
 from tests.counterparts.databases import everything_in
+from tests.counterparts.forked import run_to_end
 from tests.counterparts.identity_provider import Claims, IdentityProvider, identity_provider
 from tests.counterparts.standing import StandingFleet, standing_fleet
 from tests.counterparts.web_browser import WebBrowser, path_of
@@ -518,9 +517,6 @@ def test_a_description_that_points_elsewhere_is_not_followed(tmp_path: Path, des
 def test_the_server_does_not_start_with_a_provider_that_cannot_be_trusted(
     tmp_path: Path, environment: dict[str, str], said: str
 ) -> None:
-    command = [sys.executable, "-m", "fleet_server.cli", "--folder", str(tmp_path), "--lang", "en", "serve"]
-    ran = subprocess.run(
-        [*command, "--port", str(free_port())], capture_output=True, text=True, timeout=60, check=False,
-        env={"PATH": "/usr/bin:/bin", **environment},
-    )  # fmt: skip
-    assert ran.returncode == 2 and said in ran.stderr, ran.stderr
+    words = ("--folder", str(tmp_path), "--lang", "en", "serve", "--port", str(free_port()))
+    done = run_to_end(*words, env={"PATH": "/usr/bin:/bin", **environment})
+    assert done.returncode == 2 and said in done.stderr, done.stderr

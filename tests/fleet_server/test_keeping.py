@@ -22,7 +22,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from demo.processes import Processes
 from device_drivers.loopback import free_port
 from fleet_server.authority.files import AuthorityFiles
 from fleet_server.config import Settings
@@ -37,6 +36,7 @@ from fleet_server.trust_cli import broker
 from tests.counterparts.able_room import AbleRoom
 from tests.counterparts.databases import database_in
 from tests.counterparts.fleet import PASSWORD
+from tests.counterparts.forked import ForkingProcesses, run_to_end
 from tests.counterparts.standing import StandingFleet, standing_fleet
 from tests.counterparts.waiting import wait_for
 from tests.counterparts.web_browser import WebBrowser
@@ -58,10 +58,7 @@ def rows(file: Path, table: str) -> list[tuple[Any, ...]]:
 
 
 def cli(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "fleet_server.cli", "--folder", str(folder), "--lang", "en", *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, env={"PATH": "/usr/bin:/bin", **environment}
-    )
+    return run_to_end("--folder", str(folder), "--lang", "en", *arguments, env={"PATH": "/usr/bin:/bin", **environment})
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -444,7 +441,7 @@ def test_nothing_is_restored_under_a_running_server_and_no_second_one_starts(kep
 def test_a_folder_is_free_again_when_its_holder_was_killed(tmp_path: Path) -> None:
     holds = "import sys, time; from pathlib import Path; from fleet_server.keeping.lock import the_only_one\n"
     holds += "with the_only_one(Path(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()"
-    children = Processes(tmp_path)
+    children = ForkingProcesses(tmp_path)
     child = children.start("holder", [sys.executable, "-c", holds, str(tmp_path / "folder")], talk=True)
     try:
         wait_for(lambda: "held" in (tmp_path / "holder.log").read_text(), 15, "it is not held")

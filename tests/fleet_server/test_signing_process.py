@@ -6,7 +6,6 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +17,12 @@ from threading import Thread
 import pytest
 from nacl.signing import SigningKey
 
-from demo.processes import Processes
+from demo.processes import Child, Processes
 from fleet_server.errors import SignerGone, WrongSettings
 from fleet_server.signing.keys import NEXT, NOW, KeyFiles, rotate, write_secret
 from fleet_server.signing.process import RemoteSigner, signer_of
 from tests.counterparts.fleet import FleetUnderTest
+from tests.counterparts.forked import SERVER, run_to_end
 from tests.counterparts.spoken_room import SpokenRoom
 from tests.counterparts.waiting import wait_for
 from wire.codec import MAX_MESSAGE_BYTES, encode
@@ -50,9 +50,10 @@ class SigningProcess:
         self.keys, self.socket = folder / "keys", folder / "signer.sock"
         self.child = self.start()
 
-    def start(self) -> "subprocess.Popen[bytes]":
+    def start(self) -> Child:
         """Start it and wait until it answers."""
-        started = self._processes.start("signer", cli(self.folder, "signer", "--socket", str(self.socket)))
+        command = [*SERVER, *words(self.folder, "signer", "--socket", str(self.socket))]
+        started = self._processes.start("signer", command)
         wait_for(self.is_there, 20, "it does not answer")
         self.child = started
         return started
@@ -122,12 +123,12 @@ def remote(signing: SigningProcess) -> RemoteSigner:
     return RemoteSigner(signing.socket)
 
 
-def cli(folder: Path, *given: str) -> list[str]:
-    return [sys.executable, "-m", "fleet_server.cli", "--lang", "en", "--folder", str(folder), *given]
+def words(folder: Path, *given: str) -> list[str]:
+    return ["--lang", "en", "--folder", str(folder), *given]
 
 
 def run(folder: Path, *given: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(cli(folder, *given), capture_output=True, text=True, timeout=60, check=False)
+    return run_to_end(*words(folder, *given))
 
 
 def signs(signer: Signer) -> None:

@@ -2,9 +2,7 @@
 
 import asyncio
 import csv
-import os
 import subprocess
-import sys
 import tempfile
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -27,6 +25,7 @@ from fleet_server.store.sites import SiteRow, all_sites, replace_sites
 from fleet_server.store.tables import log_entries
 from tests.counterparts.centre_without_wires import ABOUT, CentreWithoutWires
 from tests.counterparts.databases import database_in
+from tests.counterparts.forked import run_to_end
 from tests.counterparts.spoken_room import report_of_room
 from wire.codec import encode
 from wire.ids import uuid7
@@ -202,8 +201,7 @@ def test_any_rows_are_sites_or_a_named_error(rows: list[list[str]]) -> None:
 
 
 def run(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "fleet_server.cli", "--folder", str(folder / "server"), *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ))
+    return run_to_end("--folder", str(folder / "server"), *words)
 
 
 def test_an_import_takes_a_good_file_and_nothing_of_a_wrong_one(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ import pytest
 from demo.processes import Processes
 from tests.counterparts.databases import everything_in
 from tests.counterparts.fleet import FleetUnderTest
+from tests.counterparts.forked import SERVER
 from tests.counterparts.identity import PUBLIC
 from tests.counterparts.mail_server import MailServer, text_of
 from tests.counterparts.room import RoomUnderTest
@@ -196,15 +196,7 @@ def test_somebody_elsewhere_hears_that_the_server_is_silent(
     try:
         fleet.start()
         assert beats.acquire(timeout=20), "no beat"
-        told = [
-            sys.executable,
-            "-m",
-            "fleet_server.cli",
-            "--folder",
-            str(tmp_path / "elsewhere"),
-            "watch",
-            fleet.address,
-        ]
+        told = [*SERVER, "--folder", str(tmp_path / "elsewhere"), "watch", fleet.address]
         environment = {"DIEMCAU_SMTP": f"smtp://127.0.0.1:{mail.port}", "DIEMCAU_SMTP_FROM": "watch@tinh.vn"}
         processes.start("watch", [*told, "--to", "noc@tinh.vn", "--every", "0.3", "--after", "3"], environment)
         fleet.kill()

@@ -1,7 +1,5 @@
 """Firmware on the whole road: signed here, fetched by the room, taken by its camera, whatever is cut in between."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from fleet_server.store.commands import with_key
 from release.build import new_key
 from tests.counterparts.databases import database_in
 from tests.counterparts.fleet import FleetUnderTest
+from tests.counterparts.forked import run_to_end
 from tests.counterparts.room import RoomUnderTest
 from tests.counterparts.waiting import wait_for
 
@@ -49,11 +48,10 @@ class Province:
 
     def run(self, *words: str) -> str:
         """A command of an administrator."""
-        command = [sys.executable, "-m", "fleet_server.cli", "--folder", str(self.fleet.folder), "--lang", "en", *words]
         environment = {"DIEMCAU_RELEASE_KEY": str(self.folder / "province.key.pub"), "PATH": "/usr/bin:/bin"}
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
+        done = run_to_end("--folder", str(self.fleet.folder), "--lang", "en", *words, env=environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def signed(self, image: bytes) -> None:
         """Sign an image and put it on the shelf, by the commands of the guide."""

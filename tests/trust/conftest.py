@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from demo.broker import mosquitto
-from demo.processes import Processes
 from tests.conftest import need
+from tests.counterparts.forked import ForkingProcesses
 from tests.counterparts.guarded import GuardedFleet, rows_of
 from tests.counterparts.light_agents import LightAgent
 
@@ -17,7 +17,7 @@ _SITES = [f"e-{number:02}" for number in range(1, 100)]
 
 def _running(folder: Path, **settings: bool) -> Iterator[GuardedFleet]:
     need(mosquitto(), "mosquitto")
-    processes = Processes(folder)
+    processes = ForkingProcesses(folder)
     fleet = GuardedFleet(processes, folder / "server", rows_of(_SITES), **settings)
     try:
         fleet.start()

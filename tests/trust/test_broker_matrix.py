@@ -18,6 +18,7 @@ from fleet_server.authority.certificates import Authority, issue, new_authority,
 from fleet_server.broker.mosquitto import SERVER_NAME
 from fleet_server.errors import BadFile
 from tests.conftest import need
+from tests.counterparts.forked import ForkingProcesses
 from tests.counterparts.guarded import GuardedFleet, rows_of
 from tests.counterparts.identity import told
 from tests.counterparts.spoken_room import about_of_room, report_of_room
@@ -95,7 +96,7 @@ def one_province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Province]
     """Made once, for fifty identities take their time; every test leaves it as it was."""
     need(mosquitto(), "mosquitto")
     folder = tmp_path_factory.mktemp("matrix")
-    processes = Processes(folder)
+    processes = ForkingProcesses(folder)
     made = Province(processes, folder)
     try:
         made.start()
