@@ -4,6 +4,7 @@ FleetError
 ├── NotFound       no such site, device, command or session
 ├── Invalid        the request cannot be meant so
 ├── Conflict       it cannot be done now; the reason says what must change first
+├── Outdated       what it was asked for is not as they saw it any more
 ├── BadFile        an imported file has errors; every one of them is named
 ├── NotSignedIn    nobody has signed in, or not rightly
 ├── Forbidden      this person may not do this, here
@@ -42,6 +43,12 @@ class Conflict(FleetError):
     """Not now."""
 
     status = 409
+
+
+class Outdated(FleetError):
+    """Somebody else has changed it since (RFC 9110, 15.5.13)."""
+
+    status = 412
 
 
 class BadFile(FleetError):

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, json
 
 LIVE_BEFORE = timedelta(minutes=10)
 """Rooms are in use from here on: nothing is rebooted in them without an override."""
@@ -71,6 +72,11 @@ class Clash(Struct, frozen=True):
     """Rooms that are in both."""
     needed_mbit_s: float = 0.0
     """What all sessions then take of the hub's line, where that is more than it has."""
+
+
+def revision(session: Session) -> str:
+    """Another text once anything of it is planned otherwise: by it one tells that it still is as one saw it."""
+    return sha256(json.encode(session)).hexdigest()[:16]
 
 
 def is_live(session: Session, now: datetime) -> bool:

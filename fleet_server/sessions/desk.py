@@ -7,8 +7,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from fleet_server.domain.sessions import Clash, Needs, Session, clashes, is_live, is_near, wrong_plan
-from fleet_server.errors import Conflict, Invalid, NotFound
+from fleet_server.domain.sessions import Clash, Needs, Session, clashes, is_live, is_near, revision, wrong_plan
+from fleet_server.errors import Conflict, Invalid, NotFound, Outdated
 from fleet_server.live.stream import Stream
 from fleet_server.state.fleet import Fleet
 from fleet_server.state.hub_line import hub_mbit_s
@@ -51,22 +51,39 @@ class SessionDesk:
         now = self._clock.now()
         self._open = await self._database.read(lambda db: sessions.not_ended(db, now))
 
-    async def plan(self, wish: Wish, by: str, *, series: tuple[str, str] | None = None) -> Session:
-        """A new session; with `series` that of one of its days. Raises Invalid with what is wrong."""
-        session = self.drafted(wish, by)
+    async def plan(
+        self, wish: Wish, by: str, *, id: str | None = None, series: tuple[str, str] | None = None
+    ) -> Session:
+        """A new session; with `series` that of one of its days. Raises Invalid with what is wrong.
+
+        Who sends the same `id` twice has planned one session, and gets it as it is by now.
+        """
+        session = self.drafted(wish, by, id)
         if series is not None:
             session = replace(session, series=series[0], series_day=series[1])
-        await self._database.write(lambda db: sessions.add(db, session))
-        self._put(session)
-        return session
 
-    async def change(self, id: str, wish: Wish, by: str) -> Session:
+        def write(db: Connection) -> Session | None:
+            known = sessions.find(db, session.id)
+            if known is None:
+                sessions.add(db, session)
+            return known
+
+        known = await self._database.write(write)
+        if known is None:
+            self._put(session)
+        return known or session
+
+    async def change(self, id: str, wish: Wish, by: str, *, seen: str | None = None) -> Session:
         """Another time, other rooms, other needs. Raises NotFound, Invalid, and Conflict once it is over or cancelled.
+
+        `seen`: its `revision` as whoever asks saw it. Raises Outdated where somebody has changed it since.
 
         A go was for the session as it was: where what it rests on has changed, it is taken back, by who changed that.
         Stages that are due before now at its new time are not made up for; those that were run stay as they were.
         """
         before = await self.open_one(id)
+        if seen is not None and seen != revision(before):
+            raise Outdated("sessions.changed_since")
         drafted = self.drafted(wish, by, id)
         moved = (before.starts_at, before.stages_min) != (drafted.starts_at, drafted.stages_min)
         session = replace(
@@ -76,7 +93,7 @@ class SessionDesk:
         now, is_another = self._now(), _rests_on(session) != _rests_on(before)
 
         def write(db: Connection) -> None:
-            sessions.change(db, session)
+            _change(db, before, session)
             decided = decisions.last_decision(db, id) if is_another else None
             if decided is not None and decided.decision == "go":
                 decisions.decide(db, id, DecisionRow("no_go", by, CHANGED, now, "{}"), ())
@@ -89,8 +106,9 @@ class SessionDesk:
         """It does not take place. Raises NotFound, Invalid without a reason, Conflict once it is over or cancelled."""
         if not why.strip():
             raise Invalid("sessions.no_reason")
-        session = replace(await self.open_one(id), cancelled_at=self._now(), cancelled_why=why.strip())
-        await self._database.write(lambda db: sessions.change(db, session))
+        before = await self.open_one(id)
+        session = replace(before, cancelled_at=self._now(), cancelled_why=why.strip())
+        await self._database.write(lambda db: _change(db, before, session))
         self._put(session)
         return session
 
@@ -194,6 +212,13 @@ class SessionDesk:
 
     def _now(self) -> datetime:
         return moment(millis(self._clock.now()))
+
+
+def _change(db: Connection, before: Session, after: Session) -> None:
+    """Raises Outdated where somebody was quicker."""
+    if sessions.find(db, before.id) != before:
+        raise Outdated("sessions.changed_since")
+    sessions.change(db, after)
 
 
 def _whole(time: datetime) -> datetime:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import IntegrityError
 
-from fleet_server.domain.series import Rhythm, days_of, is_sound, moments_of
+from fleet_server.domain.series import days_of, is_sound, moments_of
 from fleet_server.errors import FleetError, Invalid, NotFound
 from fleet_server.failing import Failing
 from fleet_server.sessions.desk import SessionDesk, Wish
@@ -15,7 +15,6 @@ from fleet_server.store import series
 from fleet_server.store.database import Database
 from fleet_server.store.series import SeriesRow
 from fleet_server.store.sessions import days_of_series
-from wire.ids import uuid7
 from wire.times import Clock
 
 log = logging.getLogger("diemcau.sessions")
@@ -33,25 +32,23 @@ class SeriesDesk:
     def __init__(self, database: Database, sessions: SessionDesk, clock: Clock, zone: ZoneInfo) -> None:
         self._database, self._sessions, self._clock, self._zone = database, sessions, clock, zone
 
-    async def begin(
-        self, title: str, chair: str, rhythm: Rhythm, begins: str, length_min: int, first: date, last: date | None,
-        sites: tuple[str, ...], by: str,
-    ) -> SeriesRow:  # fmt: skip
-        """A new series; its next sessions are planned when this returns. Raises Invalid with what is wrong."""
+    async def begin(self, row: SeriesRow) -> None:
+        """A new series; its next sessions are planned when this returns. Raises Invalid with what is wrong.
+
+        Who sends the same id twice has begun one.
+        """
         try:
-            time.fromisoformat(begins)
+            time.fromisoformat(row.begins)
         except ValueError:
             raise Invalid("sessions.wrong_hour") from None
-        if not is_sound(rhythm) or not 0 < length_min <= _LONGEST_MIN:
+        if not is_sound(row.rhythm) or not 0 < row.length_min <= _LONGEST_MIN:
             raise Invalid("sessions.wrong_rhythm")
-        row = SeriesRow(uuid7(), title, chair, rhythm, begins, length_min, first, last, sites, by)
         days = self._days(row)
         if not days:
             raise Invalid("sessions.no_days")
-        self._sessions.drafted(self._wish(row, days[0]), by)  # whatever is wrong with one is wrong with all
-        await self._database.write(lambda db: series.add(db, row))
-        await self._plan(row)
-        return row
+        self._sessions.drafted(self._wish(row, days[0]), row.by)  # whatever is wrong with one is wrong with all
+        if await self._database.write(lambda db: series.add(db, row)):
+            await self._plan(row)
 
     async def end(self, id: str) -> None:
         """No further session is planned; those that are stay. Raises NotFound."""

@@ -28,12 +28,15 @@ class SeriesRow(Struct, frozen=True):
     by: str
 
 
-def add(db: Connection, row: SeriesRow) -> None:
-    """A new series."""
+def add(db: Connection, row: SeriesRow) -> bool:
+    """A new series; False where there is one with its id."""
+    if db.execute(select(series.c.id).where(series.c.id == row.id)).first() is not None:
+        return False
     values = {name: getattr(row, name) for name in row.__struct_fields__}
     days = {"first": row.first.isoformat(), "last": row.last.isoformat() if row.last else None}
     lists = {name: msgspec.json.encode(values[name]).decode() for name in ("rhythm", "sites")}
     db.execute(insert(series).values(values | days | lists))
+    return True
 
 
 def going_on(db: Connection) -> list[SeriesRow]:

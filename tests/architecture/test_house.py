@@ -106,7 +106,7 @@ def test_a_part_is_found_by_being_there(tmp_path: Path) -> None:
 KEYS_IN_CODE = re.compile(r'(?:warned|failed|judged|not_asked)\("(\w+)"')
 T_IN_TEMPLATES = re.compile(r"""\bt\(\s*['"]([\w.]+)['"]\s*[,)]""")
 STEPS = re.compile(r'(?:progress|ActFailed|self\._wait|super\(\)\.__init__)\("(\w+)"')
-ERRORS = "NotFound|Invalid|Conflict|BadFile|WrongSettings|NotSignedIn|Forbidden|TooOften|SignerGone|Refusal"
+ERRORS = "NotFound|Invalid|Conflict|Outdated|BadFile|WrongSettings|NotSignedIn|Forbidden|TooOften|SignerGone|Refusal"
 RAISED = re.compile(rf'(?:{ERRORS})\((?:\d+, )?"([\w.]+)"')
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import lxml.html
 import pyotp
 
 from tests.counterparts.fleet import PASSWORD
@@ -28,8 +29,12 @@ class WebBrowser(httpx.Client):
         """Open a page."""
         return self.get(path, **more)
 
-    def submit(self, path: str, **fields: str) -> httpx.Response:
-        """Send a form as a page of ours does."""
+    def form_at(self, path: str, action: str) -> dict[str, Any]:
+        """Open a page; field -> what stands in it, of its form that goes to `action`."""
+        return form_in(self.visit(path).text, action)
+
+    def submit(self, path: str, **fields: Any) -> httpx.Response:
+        """Send a form as a page of ours does; a field may hold several values."""
         return self.post(path, data=fields, headers={"Origin": self._origin, "Sec-Fetch-Site": "same-origin"})
 
     def sign_in(self, login: str, password: str = PASSWORD, wanted: str = "/") -> httpx.Response:
@@ -52,6 +57,15 @@ class WebBrowser(httpx.Client):
     def cookie(self, end: str = "") -> str:
         """The value of a cookie: of the sign-in, or with `-half`, `-browser` of those beside it."""
         return next((value for name, value in self.cookies.items() if name.endswith(f"diemcau{end}")), "")
+
+
+def form_in(page: str, action: str) -> dict[str, Any]:
+    """Field -> what stands in it, of the form of a page that goes to `action`."""
+    (form,) = (form for form in lxml.html.fromstring(page).forms if form.get("action") == action)
+    found: dict[str, Any] = {}
+    for name, value in form.form_values():
+        found.setdefault(name, []).append(value)
+    return found
 
 
 def code_of(secret: str, steps: int = 0) -> str:

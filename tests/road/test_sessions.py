@@ -15,7 +15,7 @@ from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.room import RoomUnderTest
 from tests.counterparts.spoken_room import SpokenRoom
 from tests.counterparts.waiting import wait_for
-from tests.counterparts.web_browser import WebBrowser
+from tests.counterparts.web_browser import WebBrowser, form_in, found_in, path_of
 
 EXTERNAL = "ministry,,Trụ sở Tiếp công dân Trung ương,external,,21.0,105.8,,\n"
 
@@ -67,6 +67,62 @@ def test_a_session_can_be_moved_copied_and_cancelled_and_what_clashes_is_said_fi
     assert kind(fleet.client.put(f"/sessions/{first['id']}", json=later)) == "urn:diemcau:sessions.cancelled"
     assert kind(decide(fleet, first["id"], "no_go")) == "urn:diemcau:sessions.cancelled"
     assert of(fleet, first["id"], "stages")["items"] == []
+
+
+def test_two_organisers_who_change_a_session_at_once_do_not_undo_each_other(fleet: FleetUnderTest) -> None:
+    one = plan(fleet, ["38-hub", "38-1"])
+    path = f"/sessions/{one['id']}"
+    seen = fleet.client.get(path).headers["etag"]
+    with WebBrowser(fleet.address) as organiser:
+        organiser.sign_in("tests")
+        form = organiser.form_at(f"{path}/plan", f"{path}/plan?as=change")
+        other = fleet.client.put(path, json=wish(["38-hub", "38-2"], 400, chair="Bà Hoa"), headers={"If-Match": seen})
+        assert other.status_code == 200 and other.headers["etag"] != seen
+        late = fleet.client.put(path, json=wish(["38-hub", "38-3"], 500), headers={"If-Match": seen})
+        assert late.status_code == 412 and kind(late) == "urn:diemcau:sessions.changed_since"
+        form["chair"] = ["Ông Bình"]
+        refused = organiser.submit(f"{path}/plan?as=change", **form)
+        assert refused.status_code == 412 and "người khác thay đổi" in refused.text and "Ông Bình" in refused.text
+        assert fleet.client.get(path).json()["chair"] == "Bà Hoa"
+        wrong = organiser.submit(f"{path}/plan?as=change", **form | {"ends_at": ["never"]})
+        assert wrong.status_code == 422 and str(form["seen"][0]) in wrong.text, "what was seen stays what was seen"
+        form["seen"] = [found_in(r'name="seen" value="(\w+)"', refused.text)]
+        assert organiser.submit(f"{path}/plan?as=change", **form).status_code == 303, "knowingly"
+        assert fleet.client.get(path).json()["chair"] == "Ông Bình"
+
+
+@pytest.mark.parametrize("make", ["new", "copy", "rehearsal"])
+def test_a_button_that_is_pressed_twice_plans_one_session(fleet: FleetUnderTest, make: str) -> None:
+    first = plan(fleet, ["38-hub", "38-1"], 600)
+    of_first = f"/sessions/{first['id']}/plan?as={make}"
+    page, action = ("/sessions", "/sessions") if make == "new" else (of_first, of_first)
+    with WebBrowser(fleet.address) as organiser:
+        organiser.sign_in("tests")
+        form = organiser.form_at(page, action)
+        pressed = [organiser.submit(action, **form) for _ in range(2)]
+        again = organiser.submit(action, **organiser.form_at(page, action), all_the_same="1")
+    assert [answer.status_code for answer in (*pressed, again)] == [303, 303, 303], pressed[1].text
+    assert path_of(pressed[0]) == path_of(pressed[1]) != path_of(again)
+    assert len(fleet.client.get("/sessions").json()["items"]) == 3
+
+
+def test_the_form_of_a_series_comes_back_as_it_was_filled_in_and_two_presses_begin_one(fleet: FleetUnderTest) -> None:
+    with WebBrowser(fleet.address) as organiser:
+        organiser.sign_in("tests")
+        form = organiser.form_at("/sessions", "/series")
+        typed = form | {"title": ["Tiếp dân tuần"], "every": ["week"], "weekday": ["3"], "site": ["38-2"], "day": [""]}
+        wrong = organiser.submit("/series", **typed | {"paste": ["Xã Không Có"]})
+        assert wrong.status_code == 422 and "Xã Không Có" in wrong.text
+        back = form_in(wrong.text, "/series")
+        assert back == typed | {"paste": ["Xã Không Có"]}, "as it was typed"
+        pressed = [organiser.submit("/series", **back | {"paste": [""]}) for _ in range(2)]
+    assert [answer.status_code for answer in pressed] == [303, 303]
+    (row,) = fleet.client.get("/series").json()["items"]
+    assert (row["title"], row["rhythm"]["every"], row["rhythm"]["weekday"], row["sites"]) == (
+        "Tiếp dân tuần", "week", 3, ["38-2"],
+    )  # fmt: skip
+    days = [session["starts_at"] for session in fleet.client.get("/sessions").json()["items"]]
+    assert len(days) == len(set(days)) > 20
 
 
 def test_a_series_plans_its_days_each_of_which_can_be_cancelled_alone_and_is_not_planned_again(

@@ -13,6 +13,7 @@ from fleet_server.api.v1.sessions import SiteName
 from fleet_server.domain.access import Act
 from fleet_server.domain.series import Rhythm
 from fleet_server.store.series import SeriesRow
+from wire.ids import uuid7
 
 router = APIRouter(tags=["sessions"])
 
@@ -67,10 +68,11 @@ async def begin(wanted: SeriesIn, server: TheServer, person: ThePerson) -> Serie
     rhythm = Rhythm(
         wanted.rhythm.every, wanted.rhythm.day, wanted.rhythm.weekday, wanted.rhythm.on_working_days
     )  # fmt: skip
-    row = await server.series.begin(
-        wanted.title.strip(), wanted.chair.strip(), rhythm, wanted.begins, wanted.length_min, wanted.first,
+    row = SeriesRow(
+        uuid7(), wanted.title.strip(), wanted.chair.strip(), rhythm, wanted.begins, wanted.length_min, wanted.first,
         wanted.last, tuple(wanted.sites), person.name,
     )  # fmt: skip
+    await server.series.begin(row)
     server.stages.planned()
     return _out(row)
 

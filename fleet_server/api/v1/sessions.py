@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from msgspec.structs import replace
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -12,7 +12,7 @@ from fleet_server.api.context import Identifier, TheServer
 from fleet_server.api.language import Language
 from fleet_server.api.problems import problems
 from fleet_server.domain.access import Act
-from fleet_server.domain.sessions import MOST_STAGES, Clash, Needs, Session
+from fleet_server.domain.sessions import MOST_STAGES, Clash, Needs, Session, revision
 from fleet_server.errors import NotFound
 from fleet_server.server import Server
 from fleet_server.sessions.calendar import calendar_of
@@ -23,6 +23,12 @@ from wire.ids import SLUG, UUID
 router = APIRouter(tags=["sessions"])
 
 Reason = Annotated[str, Field(max_length=500)]
+IfMatch = Annotated[
+    str | None,
+    Header(
+        pattern=r'^"[0-9a-f]{16}"$', description="The `ETag` of the session as you saw it; 412 where it has changed"
+    ),
+]
 SiteName = Annotated[str, Field(pattern=SLUG)]
 SHOWN, _READ = 50, 200
 """Former sessions at once; so many are looked through for those that one sees."""
@@ -169,24 +175,36 @@ async def calendar(server: TheServer, lang: Language) -> Response:
 
 
 @router.get("/sessions/{id}", dependencies=[needs(Act.SEE)], summary="One session", responses=problems(404, 422))
-async def get_session(id: Identifier, server: TheServer) -> SessionOut:
-    """As it is planned now."""
-    return session_out(seen(server, await visible_session(server, id)))
+async def get_session(id: Identifier, server: TheServer, response: Response) -> SessionOut:
+    """As it is planned now. Its `ETag` is for who changes it."""
+    session = await visible_session(server, id)
+    response.headers["ETag"] = f'"{revision(session)}"'
+    return session_out(seen(server, session))
 
 
 @router.put(
-    "/sessions/{id}", dependencies=[needs(Act.PLAN)], summary="Change a session", responses=problems(404, 409, 422)
-)
-async def change_session(id: Identifier, wanted: SessionIn, server: TheServer, person: ThePerson) -> SessionOut:
+    "/sessions/{id}", dependencies=[needs(Act.PLAN)], summary="Change a session",
+    responses=problems(404, 409, 412, 422),
+)  # fmt: skip
+async def change_session(
+    id: Identifier,
+    wanted: SessionIn,
+    server: TheServer,
+    person: ThePerson,
+    response: Response,
+    if_match: IfMatch = None,
+) -> SessionOut:
     """Another time, other rooms. Stages that would have been due before now are not made up for."""
-    session = await server.sessions.change(id, wanted.wish(), person.name)
+    seen = if_match.strip('"') if if_match is not None else None
+    session = await server.sessions.change(id, wanted.wish(), person.name, seen=seen)
+    response.headers["ETag"] = f'"{revision(session)}"'
     server.stages.planned()
     return session_out(session)
 
 
 @router.post(
     "/sessions/{id}/cancellation", dependencies=[needs(Act.PLAN)], summary="Cancel a session",
-    responses=problems(404, 409, 422),
+    responses=problems(404, 409, 412, 422),
 )  # fmt: skip
 async def cancel_session(id: Identifier, wanted: CancelIn, server: TheServer, request: Request) -> SessionOut:
     """It stays in the record."""

@@ -9,14 +9,15 @@ from fleet_server.api.access import ThePerson, needs, told
 from fleet_server.api.context import Identifier, TheServer
 from fleet_server.api.language import Language
 from fleet_server.domain.access import Act
-from fleet_server.domain.sessions import Clash, Session
-from fleet_server.errors import FleetError
+from fleet_server.domain.sessions import Clash, Session, revision
+from fleet_server.errors import FleetError, Outdated
 from fleet_server.pages.form import form_of, one
 from fleet_server.pages.render import local_field, render
 from fleet_server.pages.sessions.page import sites_of
 from fleet_server.pages.sessions.wish import fields_in, fields_of, wish_in
 from fleet_server.server import Server
 from fleet_server.texts import Lang, error_text, translate
+from wire.ids import uuid7
 
 router = APIRouter()
 
@@ -38,14 +39,18 @@ async def plan(
     session, fields = await server.sessions.find(id), fields_in(form)
     try:
         wish = wish_in(server, fields, translate(lang, "sessions.untitled"))
-        drafted = server.sessions.drafted(wish, person.name, id if make == "change" else None)
+        drafted = server.sessions.drafted(wish, person.name, id if make == "change" else fields["id"] or None)
         found = server.sessions.clashes(drafted)
         if found and one(form, "all_the_same", 1) != "1":
             return _page(request, server, session, make, fields=fields, clashes=found)
         made = (
-            await server.sessions.change(id, wish, person.name) if make == "change"
-            else await server.sessions.plan(wish, person.name)
+            await server.sessions.change(id, wish, person.name, seen=fields["seen"] or None) if make == "change"
+            else await server.sessions.plan(wish, person.name, id=fields["id"] or None)
         )  # fmt: skip
+    except Outdated as error:  # who saves again has been told
+        session = await server.sessions.find(id)
+        fields["seen"] = revision(session)
+        return _page(request, server, session, make, _says(lang, error), error.status, fields)
     except FleetError as error:
         return _page(request, server, session, make, _says(lang, error), error.status, fields)
     server.stages.planned()
@@ -81,9 +86,10 @@ def _fields(server: Server, session: Session, make: str) -> dict[str, Any]:
     found = fields_of(server, session)
     if make == "change":
         return found
+    new = {"id": uuid7(), "seen": ""}
     times = {"starts_at": local_field(server, 60), "ends_at": local_field(server, 60 + session.planned_s / 60)}
     own = {"is_rehearsal": "1", "rehearses": session.id} if make == "rehearsal" else {"rehearses": ""}
-    return found | times | own
+    return found | new | times | own
 
 
 def _says(lang: Lang, error: FleetError) -> str:

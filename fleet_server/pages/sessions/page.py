@@ -1,8 +1,6 @@
 """GET /sessions: the sessions, series, and a form for a new one that shows first what it clashes with."""
 
-from datetime import date
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -12,11 +10,11 @@ from fleet_server.api.context import Identifier, TheServer
 from fleet_server.api.language import Language
 from fleet_server.api.v1.sessions import SHOWN, coming_sessions, former_sessions
 from fleet_server.domain.access import Act
-from fleet_server.domain.series import Rhythm
 from fleet_server.domain.sessions import Clash
-from fleet_server.errors import FleetError, Invalid
-from fleet_server.pages.form import Form, form_of, one
+from fleet_server.errors import FleetError
+from fleet_server.pages.form import form_of, one
 from fleet_server.pages.render import render
+from fleet_server.pages.sessions.series_form import new_series, series_fields_in, series_in
 from fleet_server.pages.sessions.wish import fields_in, new_fields, wish_in
 from fleet_server.server import Server
 from fleet_server.texts import Lang, error_text, translate
@@ -40,10 +38,10 @@ async def plan(request: Request, server: TheServer, person: ThePerson, lang: Lan
     fields = fields_in(form)
     try:
         wish = wish_in(server, fields, translate(lang, "sessions.untitled"))
-        found = server.sessions.clashes(server.sessions.drafted(wish, person.name))
+        found = server.sessions.clashes(server.sessions.drafted(wish, person.name, fields["id"] or None))
         if found and one(form, "all_the_same", 1) != "1":
             return await _page(request, server, fields=fields, clashes=found)
-        session = await server.sessions.plan(wish, person.name)
+        session = await server.sessions.plan(wish, person.name, id=fields["id"] or None)
     except FleetError as error:
         return await _page(request, server, _says(lang, error), error.status, fields)
     server.stages.planned()
@@ -53,17 +51,11 @@ async def plan(request: Request, server: TheServer, person: ThePerson, lang: Lan
 @router.post("/series", dependencies=[needs(Act.PLAN)])
 async def begin_series(request: Request, server: TheServer, person: ThePerson, lang: Language) -> Response:
     """Begin a series; its sessions are then in the list."""
-    form = await form_of(request)
-    fields = fields_in(form)
+    fields = series_fields_in(await form_of(request))
     try:
-        wish = wish_in(server, {**new_fields(server), **{n: fields[n] for n in ("site", "group", "paste")}}, "")
-        title = one(form, "title", 200) or translate(lang, "sessions.untitled")
-        await server.series.begin(
-            title, fields["chair"], _rhythm(form), one(form, "begins", 5), _whole(form, "length_min"),
-            _date(form, "first"), _date(form, "last") if one(form, "last", 10) else None, wish.sites, person.name,
-        )  # fmt: skip
+        await server.series.begin(series_in(server, fields, translate(lang, "sessions.untitled"), person.name))
     except FleetError as error:
-        return await _page(request, server, _says(lang, error), error.status)
+        return await _page(request, server, _says(lang, error), error.status, series_fields=fields)
     server.stages.planned()
     return RedirectResponse("/sessions", 303)
 
@@ -82,42 +74,20 @@ async def end_series(id: Identifier, request: Request, server: TheServer, lang: 
 async def _page(
     request: Request, server: Server, problem: str | None = None, status: int = 200,
     fields: dict[str, Any] | None = None, clashes: list[Clash] = [],  # noqa: B006
-    before: str | None = None,
+    before: str | None = None, series_fields: dict[str, Any] | None = None,
 ) -> HTMLResponse:  # fmt: skip
     series = [row for row in await server.series.going_on() if not server.fleet.entries.keys().isdisjoint(row.sites)]
     return render(
         request, "sessions/page.html", status, coming=coming_sessions(server), before=before, shown=SHOWN,
         former=await former_sessions(server, before), sites=sites_of(server),
         problem=problem, fields=fields or new_fields(server), clashes=clashes, series=series,
-        today=server.clock.now().astimezone(ZoneInfo(server.settings.timezone)).date().isoformat(),
+        series_fields=series_fields or new_series(server), is_series_wrong=series_fields is not None,
     )  # fmt: skip
 
 
 def sites_of(server: Server) -> list[Any]:
     """All sites for a list to choose from, the hub first."""
     return sorted(server.fleet.entries.values(), key=lambda entry: (entry.site.kind != "hub", entry.site.name))
-
-
-def _rhythm(form: Form) -> Rhythm:
-    every = one(form, "every", 20)
-    if every not in ("month_day", "month_weekday", "week"):
-        raise Invalid("form.unreadable")
-    which = "day" if every == "month_day" else "nth"
-    return Rhythm(every, _whole(form, which), _whole(form, "weekday"), one(form, "on_working_days", 1) == "1")  # type: ignore[arg-type]
-
-
-def _whole(form: Form, name: str) -> int:
-    try:
-        return int(one(form, name, 6))
-    except ValueError:
-        raise Invalid("form.unreadable") from None
-
-
-def _date(form: Form, name: str) -> date:
-    try:
-        return date.fromisoformat(one(form, name, 10))
-    except ValueError:
-        raise Invalid("form.unreadable") from None
 
 
 def _says(lang: Lang, error: FleetError) -> str:
