@@ -1,5 +1,6 @@
 """GET /sessions/{id}: the countdown, every site, go or no-go and why, and the decision."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -28,7 +29,7 @@ _MOST_STEPS = 7
 @router.get("/sessions/{id}", dependencies=[needs(Act.SEE)])
 async def page(id: Identifier, request: Request, server: TheServer) -> HTMLResponse:
     """The whole page."""
-    return render(request, "session/page.html", **await _values(server, id), problem=None)
+    return await _page(request, server, id)
 
 
 @router.get("/parts/sessions/{id}/head", dependencies=[needs(Act.SEE)])
@@ -43,7 +44,7 @@ async def head(id: Identifier, request: Request, server: TheServer) -> HTMLRespo
 @router.get("/parts/sessions/{id}/gate", dependencies=[needs(Act.SEE)])
 async def part(id: Identifier, request: Request, server: TheServer) -> HTMLResponse:
     """The gate as it is now."""
-    return render(request, "session/gate.html", **await _values(server, id))
+    return render(request, "session/gate.html", **await _values(server, id), waive=())
 
 
 @router.post("/sessions/{id}", dependencies=[needs(Act.DECIDE)])
@@ -52,13 +53,12 @@ async def decide(id: Identifier, request: Request, server: TheServer, person: Th
     form = await form_of(request)
     by, reason = person.name, one(form, "reason", 500)
     decision = "go" if form.get("decision") == ["go"] else "no_go"
-    session = await server.sessions.find(id)
+    session, waive = await server.sessions.find(id), form.get("waive", [])[:1_000]
     try:
-        granted = [_waiver(ticked, reason, by, session.ends_at) for ticked in form.get("waive", [])[:1_000]]
+        granted = [_waiver(ticked, reason, by, session.ends_at) for ticked in waive]
         await server.gates.decide(session, decision, by, reason, granted)
     except FleetError as error:
-        problem = error_text(lang, error)
-        return render(request, "session/page.html", error.status, **await _values(server, id), problem=problem)
+        return await _page(request, server, id, error_text(lang, error), error.status, reason, waive)
     return RedirectResponse(f"/sessions/{id}", 303)
 
 
@@ -69,9 +69,17 @@ async def check_now(id: Identifier, request: Request, server: TheServer, lang: L
     try:
         await server.stages.check_now(id)
     except FleetError as error:
-        problem = error_text(lang, error)
-        return render(request, "session/page.html", error.status, **await _values(server, id), problem=problem)
+        return await _page(request, server, id, error_text(lang, error), error.status)
     return RedirectResponse(f"/sessions/{id}", 303)
+
+
+async def _page(
+    request: Request, server: Server, id: str, problem: str | None = None, status: int = 200, reason: str = "",
+    waive: Sequence[str] = (),
+) -> HTMLResponse:  # fmt: skip
+    """The whole page; after an error with what was typed and ticked."""
+    values = await _values(server, id) | {"waive": waive}
+    return render(request, "session/page.html", status, **values, problem=problem, reason=reason)
 
 
 def _at_hand(server: Server, session: Session) -> dict[str, Any]:
