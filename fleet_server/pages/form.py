@@ -18,9 +18,10 @@ async def form_of(request: Request) -> Form:
     ):
         raise Invalid("form.unreadable")
     try:
-        return parse_qs(body.decode("utf-8"), max_num_fields=6_000, keep_blank_values=True)
+        request.state.typed = found = parse_qs(body.decode("utf-8"), max_num_fields=6_000, keep_blank_values=True)
     except ValueError as error:
         raise Invalid("form.unreadable") from error
+    return found
 
 
 def one(form: Form, name: str, most: int) -> str:

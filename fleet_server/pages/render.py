@@ -15,6 +15,7 @@ from fleet_server import texts, views
 from fleet_server.api.language import COOKIE, language_of
 from fleet_server.domain import access
 from fleet_server.pages import cookies
+from fleet_server.pages.form import Form, one
 from fleet_server.server import Server
 from wire.inert import inert
 
@@ -50,6 +51,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         path=request.url.path,
         now=now,
         heard=request.state.heard,
+        typed=partial(_typed, getattr(request.state, "typed", {}) if status >= 400 else {}),
         server=server,
         t=partial(texts.translate, lang),
         quantity=partial(texts.quantity, lang),
@@ -77,6 +79,15 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
     if request.query_params.get("lang") == lang:
         answer.set_cookie(COOKIE, lang, max_age=31_536_000, samesite="lax", httponly=True)
     return answer
+
+
+def _typed(form: Form, name: str, default: str = "", most: int = 500, **of: str) -> str:
+    """What a field is filled with: what somebody typed into it where their form was refused, else the default.
+
+    `of`: fields by which the form is known, where several of a page have a field of this name.
+    """
+    is_it = name in form and all(form.get(field) == [value] for field, value in of.items())
+    return one(form, name, most) if is_it else default
 
 
 def local_moment(server: Server, text: str) -> datetime:

@@ -59,9 +59,10 @@ class WebBrowser(httpx.Client):
         return next((value for name, value in self.cookies.items() if name.endswith(f"diemcau{end}")), "")
 
 
-def form_in(page: str, action: str) -> dict[str, Any]:
-    """Field -> what stands in it, of the form of a page that goes to `action`."""
-    (form,) = (form for form in lxml.html.fromstring(page).forms if form.get("action") == action)
+def form_in(page: str, action: str, act: str | None = None) -> dict[str, Any]:
+    """Field -> what stands in it, of the form of a page that goes to `action`, and has a button for `act`."""
+    forms = (form for form in lxml.html.fromstring(page).forms if form.get("action", "") == action)
+    (form,) = (form for form in forms if act is None or form.xpath(".//button[@value=$act]", act=act))
     found: dict[str, Any] = {}
     for name, value in form.form_values():
         found.setdefault(name, []).append(value)

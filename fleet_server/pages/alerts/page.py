@@ -13,7 +13,7 @@ from fleet_server.api.language import Language
 from fleet_server.domain.access import Act
 from fleet_server.domain.priorities import Priority
 from fleet_server.domain.routing import Match, Route, Step
-from fleet_server.errors import FleetError, Invalid
+from fleet_server.errors import Conflict, FleetError, Invalid
 from fleet_server.pages.form import Form, form_of, one
 from fleet_server.pages.render import local_field, local_moment, render
 from fleet_server.server import Server
@@ -100,6 +100,9 @@ async def _add_route(server: Server, form: Form, by: str) -> None:
     known = list(server.directory.book.routes)
     same = next((route for route in known if route.name == name), None)
     if same is not None:  # another step of a route that there is
+        match = _match(form)
+        if (match.sites, match.checks) not in ((frozenset(), frozenset()), (same.match.sites, same.match.checks)):
+            raise Conflict("alerts.route_of_other_things", name=name)
         known[known.index(same)] = Route(same.id, name, same.match, (*same.steps, step))
     else:
         known.append(Route("", name or "?", _match(form), (step,)))

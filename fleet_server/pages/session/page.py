@@ -58,7 +58,7 @@ async def decide(id: Identifier, request: Request, server: TheServer, person: Th
         granted = [_waiver(ticked, reason, by, session.ends_at) for ticked in waive]
         await server.gates.decide(session, decision, by, reason, granted)
     except FleetError as error:
-        return await _page(request, server, id, error_text(lang, error), error.status, reason, waive)
+        return await _page(request, server, id, error_text(lang, error), error.status, waive)
     return RedirectResponse(f"/sessions/{id}", 303)
 
 
@@ -74,12 +74,10 @@ async def check_now(id: Identifier, request: Request, server: TheServer, lang: L
 
 
 async def _page(
-    request: Request, server: Server, id: str, problem: str | None = None, status: int = 200, reason: str = "",
-    waive: Sequence[str] = (),
-) -> HTMLResponse:  # fmt: skip
-    """The whole page; after an error with what was typed and ticked."""
-    values = await _values(server, id) | {"waive": waive}
-    return render(request, "session/page.html", status, **values, problem=problem, reason=reason)
+    request: Request, server: Server, id: str, problem: str | None = None, status: int = 200, waive: Sequence[str] = ()
+) -> HTMLResponse:
+    """The whole page; after an error with what was ticked."""
+    return render(request, "session/page.html", status, **await _values(server, id), problem=problem, waive=waive)
 
 
 def _at_hand(server: Server, session: Session) -> dict[str, Any]:
