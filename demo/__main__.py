@@ -28,7 +28,7 @@ from demo.processes import Child, Processes, wait_listening
 from demo.story import story_of
 from demo.surveys import stage_of, survey_of
 from device_drivers.loopback import free_port
-from fleet_server.signing.keys import write_secret
+from fleet_server.durable import write_whole
 
 _DATA = Path(__file__).parent / "data" / "thanh-hoa"
 _HOSTS = 5
@@ -99,7 +99,7 @@ def _run(given: argparse.Namespace, folder: Path, processes: Processes) -> int:
     ask = partial(_ask, token)
     api = partial(_ask_api, ask, address)
     codes = codes_for(api, [*sites, this_machine.SITE])
-    write_secret(folder / "codes.json", json.dumps(codes).encode())
+    write_whole(folder / "codes.json", json.dumps(codes).encode())
     hosts = _start_rooms(processes, folder, broker_port, given.port, sites)
     missing = this_machine.prepare(processes, folder, given.port)
     enrolling = this_machine.enrol(folder, given.port, codes[this_machine.SITE])
@@ -203,7 +203,7 @@ def _admitted(api: Ask, processes: Processes, count: int) -> bool:
 def _person(server: Sequence[str], folder: Path) -> tuple[str, str]:
     """Somebody who may do everything here: a password for a browser, a token for us."""
     password, secret, token = secrets.token_urlsafe(12), folder / "password", folder / "token"
-    write_secret(secret, password.encode())
+    write_whole(secret, password.encode())
     for act, option, file in (("add", "--password-file", secret), ("token", "--token-file", token)):
         command = [*server, "users", act, "demo", "--role", "administrator", option, str(file)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

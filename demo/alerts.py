@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.identities import Ask
-from fleet_server.signing.keys import write_secret
+from fleet_server.durable import write_whole
 from tests.counterparts.zalo_answers import Answer
 from tests.counterparts.zalo_server import APP, GROUP, SECRET, WEBHOOK_SECRET, ZaloServer
 
@@ -25,8 +25,8 @@ class PrintedZalo(ZaloServer):
 def environment_of(zalo: ZaloServer, folder: Path) -> dict[str, str]:
     """What the server is told of it."""
     secret, webhook = folder / "zalo.secret", folder / "zalo-webhook.secret"
-    write_secret(secret, SECRET.encode())
-    write_secret(webhook, WEBHOOK_SECRET.encode())
+    write_whole(secret, SECRET.encode())
+    write_whole(webhook, WEBHOOK_SECRET.encode())
     return {
         "DIEMCAU_ZALO_APP": APP, "DIEMCAU_ZALO_SECRET_FILE": str(secret), "DIEMCAU_ZALO_OAUTH": zalo.address,
         "DIEMCAU_ZALO_OPENAPI": zalo.address, "DIEMCAU_ZALO_BUSINESS": zalo.address,

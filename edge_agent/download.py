@@ -88,6 +88,7 @@ class Download:
         if have < wanted.size and not self._load(wanted, part, have, is_wanted, stop, beat):
             return None
         with part.open("rb") as file:
+            os.fsync(file.fileno())  # what is believed here must be there after a power cut too
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != wanted.sha256:
             part.unlink()

@@ -62,7 +62,10 @@ class FirmwareFetcher:
             return None
         with file.open("rb") as source:
             found = hashlib.file_digest(source, "sha256").hexdigest()
-        return file if found == sha256 else None
+        if found != sha256:
+            file.unlink(missing_ok=True)  # it is fetched again
+            return None
+        return file
 
     def run(self, stop: Event, beat: Callable[[], None]) -> None:
         """Until `stop`."""

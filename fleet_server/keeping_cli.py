@@ -5,6 +5,7 @@ import os
 
 from fleet_server.config import Settings, url_of
 from fleet_server.doctor.examine import examine
+from fleet_server.keeping.backup import MOMENT
 from fleet_server.keeping.backup import backup as write_backup
 from fleet_server.keeping.backup import restore as read_backup
 from fleet_server.keeping.lock import alone_in, the_only_one
@@ -26,7 +27,7 @@ def backup(settings: Settings, given: argparse.Namespace) -> int:
 def restore(settings: Settings, given: argparse.Namespace) -> int:
     """Put a backup in place; the server must not run."""
     with the_only_one(settings.folder), alone_in(settings.database):
-        parts = read_backup(settings, given.file, replace=given.replace)
+        parts = read_backup(settings, given.file, replace=given.replace, now=SystemClock().now())
     print(translate(given.lang, "backup.restored", file=given.file, count=len(parts)))
     return 0
 
@@ -43,7 +44,7 @@ def migrate(settings: Settings, given: argparse.Namespace) -> int:
                 return 0
             if was is not None:
                 now = SystemClock().now()
-                file = settings.folder / "backups" / f"before-{missing[-1]}-{now:%Y%m%dT%H%M%SZ}.zip"
+                file = settings.folder / "backups" / f"before-{missing[-1]}-{now:{MOMENT}}.zip"
                 file.parent.mkdir(exist_ok=True, mode=0o700)
                 write_backup(settings, file, with_authority=False, now=now)
                 print(translate(given.lang, "backup.written", file=file, count=1))

@@ -11,11 +11,11 @@ from sqlalchemy import Connection
 
 from fleet_server.config import Settings
 from fleet_server.domain.access import Role
+from fleet_server.durable import write_whole
 from fleet_server.errors import Conflict
 from fleet_server.people.audit import lines_of
 from fleet_server.people.proofs import password_hash
 from fleet_server.people.users import link_of, new_invitation, new_user
-from fleet_server.signing.keys import write_secret
 from fleet_server.signing.one_time import hash_of, new_key
 from fleet_server.store import audit as audit_store
 from fleet_server.store import people
@@ -38,7 +38,7 @@ def users(settings: Settings, given: argparse.Namespace) -> int:
         if given.act == "token":
             token = new_key()
             database.write_now(partial(_put_token, user=user, token=token, now=now))
-            write_secret(given.token_file, token.encode())
+            write_whole(given.token_file, token.encode())
             return 0
         password = password_hash(given.password_file.read_text().strip(), user.login) if given.password_file else ""
         invitation, invited = new_invitation(user.id, now)

@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import fcntl
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -28,6 +29,7 @@ _STATE = "state.json"
 _KEPT = 3
 """So many releases stay: what is in use, what it came from, and one to go back to by hand."""
 _SETTLE = "diemcau-release-settle.service"
+_CUT = "interrupted"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,6 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     take.add_argument("--within", type=float, default=WITHIN_S)
     commands.add_parser("status", help="what is in use, as JSON")
     given = parser.parse_args(arguments)
+    os.umask(0o022)  # services of other accounts run what root unpacks, also where root's own umask is narrower
     try:
         if given.command == "status":
             print(json.dumps(status()))
@@ -82,11 +85,13 @@ def take_over(folder: Path, key: Path, unit: str, proof: Path, within_s: float) 
     offer, installed = _offer_in(wanted)
     try:
         settle(within_s)  # or a trial that was cut off would be forgotten where this one is refused
+        ended = _state()
+        was_tried = ended.get("phase") in ("done", "back", "stuck") and ended.get("why") != _CUT
+        if offer and ended.get("offer") == offer and was_tried:  # and we were killed before we took the word away
+            return bool(ended["phase"] == "done")
         if installed and not bundle.exists():
             return switch_to(installed, unit, proof, within_s, offer)
-        version, before = install_bundle(bundle, "room", key), current()
-        if before is not None and _order(version) < _order(before):
-            raise ReleaseError(f"{version}: is older than {before}, which is in use; `switch` goes back by hand")
+        version = install_bundle(bundle, "room", key, not_before=current())
         return switch_to(version, unit, proof, within_s, offer)
     except (ReleaseError, OSError, subprocess.SubprocessError) as error:
         _write_state({"phase": "refused", "from": current(), "to": None, "why": str(error)[:300], "offer": offer})
@@ -125,10 +130,10 @@ def settle(within_s: float) -> bool:
     trial = _state()
     if trial.get("phase") != "trial":
         return True
-    if current() != trial["to"]:  # cut before the link was turned
-        if _bring_units(current()):
-            _restart(trial["unit"])
-        _write_state({**trial, "phase": "back", "why": "interrupted"})
+    if current() != trial["to"]:  # cut before the link was turned, or after it was turned back
+        _bring_units(current())
+        _restart(trial["unit"])
+        _write_state({**trial, "phase": "back", "why": _CUT})
         return False
     return _await(trial, within_s)
 
@@ -174,8 +179,8 @@ def _go_back(trial: dict[str, Any]) -> bool:
         _bring_units(trial["from"])
     except OSError as error:  # the release before with the new one's units is better than a room without either
         print(f"diemcau-release: the units of {trial['to']} stay: {error}", file=sys.stderr)
+    _restart(trial["unit"])  # first: a full disk keeps what comes next from being written
     _write_state({**trial, "phase": "back", "why": why})
-    _restart(trial["unit"])
     print(f"diemcau-release: {why}; {trial['from']} is in use again", file=sys.stderr)
     return False
 
@@ -218,13 +223,6 @@ def _offer_in(wanted: Path) -> tuple[str, str]:
     except (OSError, UnicodeDecodeError):
         found = None
     return (found[1], found[2] or "") if found else ("", "")
-
-
-def _order(version: str) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
-    """Versions in the order of their making: 0.2.0rc1 comes before 0.2.0, and 0.2.0.post1 after it."""
-    ((number, rest),) = re.findall(r"^([0-9.]*[0-9])(.*)$", version)
-    is_whole = re.match(r"[.-]?(a|b|c|rc|alpha|beta|pre|dev)", rest) is None
-    return tuple(map(int, number.split("."))), is_whole, tuple(map(int, re.findall(r"\d+", rest)))
 
 
 def _state() -> dict[str, Any]:

@@ -7,7 +7,7 @@ import venv
 from pathlib import Path
 from typing import Any
 
-from release.manifest import TOOL, ReleaseError, read, unpack
+from release.manifest import TOOL, ReleaseError, order_of, read, unpack
 from release.places import HOME, WHOLE, run, sync
 
 _UNPACKED = ".unpacked-"
@@ -15,10 +15,15 @@ _SPACE = 4
 """So many times its size a bundle needs while it is installed: its files, and the environment made of them."""
 
 
-def install_bundle(bundle: Path, part: str, key: Path) -> str:
-    """The version that was installed; nothing happens where it is there already. Raises ReleaseError."""
+def install_bundle(bundle: Path, part: str, key: Path, not_before: str | None = None) -> str:
+    """The version that was installed; nothing happens where it is there already.
+
+    Raises ReleaseError, also for a bundle that is older than `not_before`: nothing of it is unpacked, the tool stays.
+    """
     manifest = read(bundle, key)
     version = str(manifest["version"])
+    if not_before is not None and order_of(version) < order_of(not_before):
+        raise ReleaseError(f"{version}: is older than {not_before}, which is in use; `switch` goes back by hand")
     home = HOME / version
     if (home / WHOLE).exists():
         return version

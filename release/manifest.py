@@ -31,6 +31,13 @@ def here() -> dict[str, str]:
     return {"python": f"{sys.version_info[0]}.{sys.version_info[1]}", "machine": platform.machine()}
 
 
+def order_of(version: str) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:
+    """Versions in the order of their making: 0.2.0rc1 comes before 0.2.0, and 0.2.0.post1 after it."""
+    ((number, rest),) = re.findall(r"^([0-9.]*[0-9])(.*)$", version)
+    is_whole = re.match(r"[.-]?(a|b|c|rc|alpha|beta|pre|dev)", rest) is None
+    return tuple(map(int, number.split("."))), is_whole, tuple(map(int, re.findall(r"\d+", rest)))
+
+
 def is_version(text: str) -> bool:
     """Whether it can be the name of a folder of ours."""
     return _VERSION.fullmatch(text) is not None

@@ -8,6 +8,7 @@ import base64
 import binascii
 import hashlib
 import io
+import os
 import tarfile
 from pathlib import Path
 from typing import IO, Annotated, Literal
@@ -71,9 +72,15 @@ def read(file: Path, key: Path) -> FirmwareList:
 
 
 def unpack(file: Path, key: Path, image: Path) -> FirmwareList:
-    """The same, with the image written to a file of its own. Raises WrongSignature, Unreadable, OSError."""
+    """The same, with the image written to a file of its own, which is on the disk when this returns.
+
+    Raises WrongSignature, Unreadable, OSError.
+    """
     with image.open("wb") as out:
-        return _checked(file, key, out)
+        described = _checked(file, key, out)
+        out.flush()
+        os.fsync(out.fileno())
+    return described
 
 
 def _checked(file: Path, key: Path, out: IO[bytes] | None) -> FirmwareList:

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from fleet_server.authority.certificates import Authority, fingerprint_of, issue, new_authority, new_key, pem_of
+from fleet_server.durable import write_whole
 from fleet_server.errors import WrongSettings
-from fleet_server.signing.keys import write_secret
 from wire.times import Clock
 
 _ROOMS = "rooms-{:d}"
@@ -73,11 +73,11 @@ class AuthorityFiles:
         """
         certificate, key_file = self._folder / f"{name}.pem", self._folder / f"{name}.key"
         if not key_file.exists():
-            write_secret(key_file, pem_of(new_key()))
+            write_whole(key_file, pem_of(new_key()))
         key = _key_in(key_file)
         if not self._serves(certificate, hosts, authority):
             issued = issue(authority, name, key.public_key(), self._clock.now(), SERVICE_LIVES, hosts)
-            write_secret(certificate, issued.pem.encode())
+            write_whole(certificate, issued.pem.encode())
         return certificate, key_file
 
     def fingerprint(self, key_file: Path) -> str:
@@ -100,8 +100,8 @@ class AuthorityFiles:
 
     def _make(self, name: str) -> None:
         made = new_authority(name, self._clock.now())
-        write_secret(self._folder / f"{name}.key", pem_of(made.key))
-        write_secret(self._folder / f"{name}.pem", made.pem.encode())  # last: with it the authority is there
+        write_whole(self._folder / f"{name}.key", pem_of(made.key))
+        write_whole(self._folder / f"{name}.pem", made.pem.encode())  # last: with it the authority is there
 
     def _read(self, name: str) -> Authority:
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from fleet_server.authority.files import AuthorityFiles
-from fleet_server.signing.keys import write_secret
+from fleet_server.durable import write_whole
 from wire.topics import ALL_ANNOUNCED, ALL_ROOMS, BASE
 
 SERVER_NAME = "fleet_server"
@@ -107,7 +107,7 @@ def write_config(folder: Path, doors: Doors) -> Path:
         # Both write it: the broker its lines, the server to begin it anew.
         os.close(os.open(folder / LOG, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
         (folder / LOG).chmod(_mode(folder) | (0o020 if _mode(folder) & 0o040 else 0))
-    write_secret(folder / CONF, text.encode(), _mode(folder))
+    write_whole(folder / CONF, text.encode(), _mode(folder))
     return folder / CONF
 
 
@@ -126,7 +126,7 @@ def write_lists(folder: Path, authority: AuthorityFiles, names: tuple[str, ...],
         (ACL, _ACL.encode()),
         (CRL, crl.encode()),
     ):
-        write_secret(folder / name, content, _mode(folder))
+        write_whole(folder / name, content, _mode(folder))
 
 
 def tell(folder: Path) -> bool:

@@ -1,8 +1,8 @@
 """The firmware images that the centre can offer, each verified when it was put here."""
 
-import os
 import re
 import shutil
+from contextlib import suppress
 from hashlib import file_digest
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from fleet_server.campaigns.desk import Parcel
+from fleet_server.durable import put_in_place, write_whole
 from fleet_server.errors import BadFile, NotFound
 from wire.errors import WireError
 from wire.firmware import FirmwareList, read
@@ -41,15 +42,17 @@ class Images:
         shutil.copyfile(file, new)
         with new.open("rb") as copied:
             sha256 = file_digest(copied, "sha256").hexdigest()
-            os.fsync(copied.fileno())
         target = self._folder / f"{sha256}.tar"
-        target.with_suffix(".json").write_bytes(msgspec.json.encode(described))
-        new.replace(target)
+        write_whole(target.with_suffix(".json"), msgspec.json.encode(described))
+        put_in_place(new, target)
         return self._known(target)
 
     def all(self) -> list[Image]:
         """What there is, by family and version."""
-        found = [self._known(file) for file in self._folder.glob("*.tar") if _SHA256.fullmatch(file.stem)]
+        found = []
+        for file in self._folder.glob("*.tar"):
+            with suppress(NotFound):
+                found.append(self.find(file.stem))
         return sorted(found, key=lambda image: (image.described.family, image.described.version))
 
     def find(self, subject: str) -> Image:
@@ -60,5 +63,8 @@ class Images:
         return self._known(file)
 
     def _known(self, file: Path) -> Image:
-        described = msgspec.json.decode(file.with_suffix(".json").read_bytes(), type=FirmwareList)
+        try:
+            described = msgspec.json.decode(file.with_suffix(".json").read_bytes(), type=FirmwareList)
+        except (OSError, msgspec.MsgspecError) as error:  # whoever adds it again mends it
+            raise NotFound("firmware.not_found", image=file.stem) from error
         return Image(Parcel(file.stem, described.version, file, file.stat().st_size, file.stem), described)

@@ -1,10 +1,10 @@
 """The bundles that the centre can offer, each verified when it was put here: only what the makers' key has signed."""
 
 import json
-import os
 import re
 import shutil
 import tarfile
+from contextlib import suppress
 from hashlib import file_digest
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from fleet_server.campaigns.desk import Parcel
+from fleet_server.durable import put_in_place, write_whole
 from fleet_server.errors import BadFile, NotFound
 
 _LIST, _SIGNATURE, _FORM = "manifest.json", "manifest.json.sig", "diemcau-release-1"
@@ -34,14 +35,18 @@ class Shelf:
         shutil.copyfile(file, new)
         with new.open("rb") as copied:
             sha256 = file_digest(copied, "sha256").hexdigest()
-            os.fsync(copied.fileno())
-        (self._folder / f"{version}.json").write_text(json.dumps({"sha256": sha256}), encoding="utf-8")
-        new.replace(target)
+        write_whole(target.with_suffix(".json"), json.dumps({"sha256": sha256}).encode())
+        put_in_place(new, target)
         return Parcel(version, version, target, target.stat().st_size, sha256)
 
     def all(self) -> list[Parcel]:
         """What there is."""
-        return [self._known(file) for file in sorted(self._folder.glob("*.tar")) if _VERSION.fullmatch(file.stem)]
+        versions = sorted(file.stem for file in self._folder.glob("*.tar") if _VERSION.fullmatch(file.stem))
+        found = []
+        for version in versions:
+            with suppress(NotFound):
+                found.append(self.find(version))
+        return found
 
     def find(self, version: str) -> Parcel:
         """One by its version. Raises NotFound."""
@@ -51,7 +56,10 @@ class Shelf:
         return self._known(file)
 
     def _known(self, file: Path) -> Parcel:
-        sha256: str = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))["sha256"]
+        try:
+            sha256: str = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))["sha256"]
+        except (OSError, ValueError, KeyError) as error:  # whoever adds it again mends it
+            raise NotFound("releases.not_found", version=file.stem) from error
         return Parcel(file.stem, file.stem, file, file.stat().st_size, sha256)
 
     def _verified(self, file: Path) -> str:

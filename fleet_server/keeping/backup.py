@@ -15,15 +15,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from sqlalchemy import make_url
+from sqlalchemy import inspect, make_url
 
 from fleet_server.config import Settings
+from fleet_server.durable import put_in_place, sync
 from fleet_server.errors import BadFile
+from fleet_server.store.database import engine_of
 from wire.times import rfc3339
 
 _FORM = "diemcau-backup-1"
 _LIST = "list.json"
 _DATABASE, _DUMP = "fleet.db", "fleet.pgdump"
+MOMENT = "%Y%m%dT%H%M%S.%fZ"
 _MOST_BYTES = 50_000_000_000
 _BLOCK = 1 << 20
 _EMPTY = """
@@ -53,23 +56,28 @@ def backup(settings: Settings, file: Path, *, with_authority: bool, now: datetim
             told = {"form": _FORM, "at": rfc3339(now), "with_authority": with_authority, "parts": listed}
             book.writestr(_LIST, json.dumps(told, indent=1))
         _checked(new)  # what was written is read back before it counts
-        new.replace(file)
+        put_in_place(new, file)
     return sorted(parts)
 
 
-def restore(settings: Settings, file: Path, *, replace: bool) -> list[str]:
-    """Put a backup in place of what is in the folder, which is kept beside it; what was restored.
+def restore(settings: Settings, file: Path, *, replace: bool, now: datetime) -> list[str]:
+    """Put a backup in place of what is there, which is kept beside it; what was restored.
 
+    Files are kept under their name and the moment, what PostgreSQL holds as a backup in `backups`.
     Raises BadFile for a file that is damaged, none of ours or of another kind of database, and where something is there
     and `replace` was not said.
     """
     listed = _checked(file)
     if (_DUMP if _is_postgres(settings) else _DATABASE) not in listed:
         raise BadFile("backup.other_database", file=str(file), database=make_url(settings.database).get_backend_name())
-    there = [part for part in listed if (settings.folder / part).exists()]
+    there = [part for part in listed if _is_there(settings, part)]
     if there and not replace:
         raise BadFile("backup.something_there", folder=str(settings.folder), parts=", ".join(there[:5]))
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if _DUMP in there:
+        kept = settings.folder / "backups" / f"before-restore-{now:{MOMENT}}.zip"
+        kept.parent.mkdir(exist_ok=True, mode=0o700)
+        backup(settings, kept, with_authority=False, now=now)
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.folder) as name:
         with zipfile.ZipFile(file) as book:
             for part in listed:
@@ -77,14 +85,26 @@ def restore(settings: Settings, file: Path, *, replace: bool) -> list[str]:
                 target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 with book.open(part) as source, open(target, "wb", opener=_private) as out:
                     shutil.copyfileobj(source, out, _BLOCK)
+                sync(target)
         if _DATABASE in listed:
             _check_sqlite(Path(name) / _DATABASE)
         if _DUMP in listed:
             _restore_postgres(settings, Path(name) / _DUMP)
         for part in listed:
             if part != _DUMP:
-                _put_in_place(settings.folder, Path(name) / part, part)
+                _replace(settings.folder / part, Path(name) / part, f"before-restore-{now:{MOMENT}}")
     return listed
+
+
+def _is_there(settings: Settings, part: str) -> bool:
+    if part != _DUMP:
+        return (settings.folder / part).exists()
+    engine = engine_of(settings.database)
+    try:
+        with engine.connect() as connection:
+            return bool(inspect(connection).get_table_names())
+    finally:
+        engine.dispose()
 
 
 def _files(settings: Settings, with_authority: bool) -> Iterator[tuple[str, Path]]:
@@ -140,9 +160,9 @@ def _check_sqlite(file: Path) -> None:
 def _run_postgres(program: str, settings: Settings, *arguments: str, connected: bool = True) -> None:
     """PostgreSQL's own programs; the password goes by the environment, for a command line is seen by everybody."""
     url = make_url(settings.database)
-    given = {"PGHOST": url.host, "PGPORT": url.port, "PGUSER": url.username, "PGPASSWORD": url.password}
-    environment = {**os.environ, **{name: str(value) for name, value in given.items() if value is not None}}
-    target = [f"--dbname={url.database}"] if connected else []
+    environment = {**os.environ, **({"PGPASSWORD": str(url.password)} if url.password is not None else {})}
+    address = url.set(drivername="postgresql", password=None).render_as_string()
+    target = [f"--dbname={address}"] if connected else []
     try:
         subprocess.run([program, *target, *arguments], check=True, capture_output=True, env=environment, timeout=3_600)
     except (OSError, subprocess.SubprocessError) as error:
@@ -175,16 +195,14 @@ def _checked(file: Path) -> list[str]:
     return sorted(parts)
 
 
-def _put_in_place(folder: Path, new: Path, part: str) -> None:
-    """The old file stays beside the new one."""
-    target = folder / part
+def _replace(target: Path, new: Path, kept_as: str) -> None:
+    """The old file stays beside the new one, and what an earlier restore has kept stays too."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     for end in ("", "-wal", "-shm"):  # what SQLite has committed last may lie beside its file
-        old, kept = target.with_name(f"{target.name}{end}"), target.with_name(f"{target.name}.before-restore{end}")
-        kept.unlink(missing_ok=True)
+        old = target.with_name(f"{target.name}{end}")
         if old.exists():
-            old.replace(kept)
-    new.replace(target)
+            old.replace(target.with_name(f"{target.name}.{kept_as}{end}"))
+    put_in_place(new, target)
 
 
 def _hash_of(path: Path) -> str:

@@ -4,11 +4,11 @@ Whoever rotates makes the next the present one, which every room knows already, 
 """
 
 import base64
-import os
 from pathlib import Path
 
 from nacl.signing import SigningKey
 
+from fleet_server.durable import write_whole
 from fleet_server.errors import WrongSettings
 from wire.signing import public_key_of, sign
 from wire.topics import Kind
@@ -53,20 +53,7 @@ def _key_in(file: Path) -> SigningKey:
         return SigningKey(base64.b64decode(file.read_text(encoding="ascii"), validate=True))
     except FileNotFoundError:
         key = SigningKey.generate()
-        write_secret(file, base64.b64encode(bytes(key)))
+        write_whole(file, base64.b64encode(bytes(key)))
         return key
     except ValueError as error:
         raise WrongSettings("settings.key_damaged", file=str(file)) from error
-
-
-def write_secret(file: Path, content: bytes, mode: int = 0o600) -> None:
-    """A file that only we may read, or with another mode, whole or not there. Raises OSError."""
-    new = file.with_name(f"{file.name}.new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    os.fchmod(descriptor, mode)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    new.replace(file)

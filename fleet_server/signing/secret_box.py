@@ -13,8 +13,8 @@ from nacl.hash import blake2b
 from nacl.secret import SecretBox as Box
 from nacl.utils import random
 
+from fleet_server.durable import write_whole
 from fleet_server.errors import WrongSettings
-from fleet_server.signing.keys import write_secret
 
 FILE = "secrets.key"
 _CREDENTIAL = "diemcau-secrets-key"
@@ -31,7 +31,7 @@ class SecretBox:
             file = folder / FILE
         if not file.exists():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_secret(file, base64.b64encode(random(Box.KEY_SIZE)))
+            write_whole(file, base64.b64encode(random(Box.KEY_SIZE)))
         try:
             self._box = Box(base64.b64decode(file.read_bytes(), validate=True))
         except (ValueError, CryptoError, TypeError) as error:

@@ -7,7 +7,8 @@ from msgspec import Struct
 from nacl.signing import SigningKey
 
 from edge_agent.identity import FOLDER, Identity, save_new
-from fleet_server.signing.keys import NEXT, NOW, write_secret
+from fleet_server.durable import write_whole
+from fleet_server.signing.keys import NEXT, NOW
 from wire.messages import Ack, Certificate, Command, Config
 from wire.signing import public_key_of, sign, signed
 from wire.topics import Kind
@@ -42,4 +43,4 @@ def give_keys(server_folder: Path) -> None:
     keys = server_folder / "keys"
     keys.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name, key in ((NOW, KEY), (NEXT, NEXT_KEY)):
-        write_secret(keys / name, base64.b64encode(bytes(key)))
+        write_whole(keys / name, base64.b64encode(bytes(key)))

@@ -11,7 +11,19 @@ from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import BigInteger, Boolean, Connection, Float, LargeBinary, MetaData, Table, insert, select, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Connection,
+    Float,
+    LargeBinary,
+    MetaData,
+    Table,
+    insert,
+    make_url,
+    select,
+    text,
+)
 
 from demo.processes import Processes
 from fleet_server.config import url_of
@@ -21,6 +33,7 @@ from fleet_server.store import audit, schema
 from fleet_server.store.database import Database, engine_of
 from tests.conftest import need
 from tests.counterparts.databases import CHOICE, change_in, postgres, postgres_is_there, url_in
+from tests.counterparts.databases import rows_in as rows_of
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.forked import run_to_end
 from wire.ids import uuid7
@@ -181,6 +194,46 @@ def test_after_a_restore_nothing_is_left_of_what_a_newer_release_has_added(
     assert back.returncode == 0, back.stderr
     assert change_in(folder, *added) == 1, "and it can come again"
     assert "nothing to do" in run(folder, "migrate", **environment).stdout, "its own tables are as they were"
+
+
+def test_a_full_postgresql_is_replaced_only_when_that_is_said_and_can_be_brought_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need(postgres_is_there(), "postgresql")
+    monkeypatch.setenv(CHOICE, "postgresql")
+    folder, url = tmp_path / "server", url_in(tmp_path / "server")
+    environment = {"DIEMCAU_DATABASE_URL": url}
+    folder.mkdir()
+    assert run(folder, "migrate", **environment).returncode == 0
+    assert run(folder, "backup", str(folder / "before.zip"), **environment).returncode == 0
+    sites = "INSERT INTO sites (id, code, name, kind, lat, lon) VALUES ('38-1', '', 'Phường Hàm Rồng', 'commune', 19.8, 105.7)"
+    change_in(folder, sites)
+    refused = run(folder, "restore", str(folder / "before.zip"), **environment)
+    assert refused.returncode == 1 and "--replace" in refused.stderr, refused.stderr
+    assert len(rows_of(folder, "SELECT id FROM sites")) == 1, "nothing was lost"
+    for _ in range(2):
+        back = run(folder, "restore", "--replace", str(folder / "before.zip"), **environment)
+        assert back.returncode == 0 and rows_of(folder, "SELECT id FROM sites") == [], back.stderr
+    first, *_ = sorted((folder / "backups").iterdir())
+    again = run(folder, "restore", "--replace", str(first), **environment)
+    assert again.returncode == 0 and len(rows_of(folder, "SELECT id FROM sites")) == 1, again.stderr
+
+
+def test_the_programs_of_postgresql_go_where_the_whole_address_leads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Host and port in its query, as for a socket: another database of that name may listen at the usual port."""
+    need(postgres_is_there(), "postgresql")
+    monkeypatch.setenv(CHOICE, "postgresql")
+    folder, whole = tmp_path / "server", make_url(url_in(tmp_path / "server"))
+    folder.mkdir()
+    query = {"host": str(whole.host), "port": str(whole.port)}
+    url = whole.set(host=None, port=None, query=query).render_as_string(hide_password=False)
+    assert run(folder, "migrate", DIEMCAU_DATABASE_URL=url).returncode == 0
+    written = run(folder, "backup", str(folder / "all.zip"), DIEMCAU_DATABASE_URL=url)
+    assert written.returncode == 0, written.stderr
+    back = run(folder, "restore", "--replace", str(folder / "all.zip"), DIEMCAU_DATABASE_URL=url)
+    assert back.returncode == 0, back.stderr
 
 
 def test_an_older_release_leaves_the_database_of_a_newer_one_alone(at_rest: tuple[Path, dict[str, str]]) -> None:

@@ -27,7 +27,7 @@ from fleet_server.authority.files import AuthorityFiles
 from fleet_server.config import Settings
 from fleet_server.doctor.examine import examine
 from fleet_server.errors import BadFile, WrongSettings
-from fleet_server.keeping.backup import backup, restore
+from fleet_server.keeping.backup import MOMENT, backup, restore
 from fleet_server.keeping.lock import the_only_one
 from fleet_server.keeping_cli import doctor
 from fleet_server.signing.keys import KeyFiles
@@ -47,6 +47,8 @@ pytestmark = pytest.mark.sqlite_file
 KEPT = "the camera's own word 7319"
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 SECRET_PARTS = {"keys/secrets.key", "keys/signing.key"}
+
+AT = datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def rows(file: Path, table: str) -> list[tuple[Any, ...]]:
@@ -126,7 +128,7 @@ def parts_of(file: Path) -> set[str]:
 @pytest.mark.parametrize("which", ["without", "whole"])
 def test_a_new_folder_gets_the_same_sites_users_and_audit(kept: Kept, tmp_path: Path, which: str) -> None:
     there = tmp_path / "new"
-    listed = restore(Settings(there), getattr(kept, which), replace=False)
+    listed = restore(Settings(there), getattr(kept, which), replace=False, now=AT)
     assert set(listed) | {"list.json"} == parts_of(getattr(kept, which))
     for table in ("sites", "users", "secrets"):
         assert rows(there / "fleet.db", table) == rows(kept.fleet.folder / "fleet.db", table), table
@@ -141,7 +143,7 @@ def test_a_new_folder_gets_the_same_sites_users_and_audit(kept: Kept, tmp_path: 
 
 def test_with_the_authority_the_restored_server_is_the_same_to_rooms_and_people(kept: Kept, tmp_path: Path) -> None:
     there = tmp_path / "server"
-    restore(Settings(there), kept.whole, replace=False)
+    restore(Settings(there), kept.whole, replace=False, now=AT)
     ours = KeyFiles(kept.settings.keys_folder), AuthorityFiles(kept.settings.authority_folder, SystemClock())
     theirs = KeyFiles(there / "keys"), AuthorityFiles(there / "authority", SystemClock())
     assert theirs[0].public_keys == ours[0].public_keys
@@ -159,7 +161,7 @@ def test_a_server_starts_on_what_was_restored_and_knows_its_people(kept: Kept, t
             return kept.fleet.headers["Authorization"].removeprefix("Bearer ")
 
     def put_back(server: StandingFleet) -> None:
-        restore(Settings(server.folder), kept.whole, replace=True)
+        restore(Settings(server.folder), kept.whole, replace=True, now=AT)
 
     with standing_fleet(tmp_path, put_back, kind=Restored) as server, WebBrowser(server.address) as browser:
         sites = [site["id"] for site in server.client.get("/sites").json()["items"]]
@@ -187,29 +189,30 @@ def test_a_folder_in_use_is_replaced_only_when_that_is_said_and_what_was_there_s
     kept: Kept, tmp_path: Path
 ) -> None:
     there = Settings(tmp_path / "there")
-    restore(there, kept.without, replace=False)
+    restore(there, kept.without, replace=False, now=AT)
     with sqlite3.connect(there.folder / "fleet.db") as database:
         database.execute("DELETE FROM secrets")
     database.close()
     before = contents(there.folder)
     with pytest.raises(BadFile, match="something_there"):
-        restore(there, kept.without, replace=False)
+        restore(there, kept.without, replace=False, now=AT)
     assert contents(there.folder) == before
-    restore(there, kept.without, replace=True)
+    restore(there, kept.without, replace=True, now=AT)
     assert len(rows(there.folder / "fleet.db", "secrets")) == 1
-    assert rows(there.folder / "fleet.db.before-restore", "secrets") == []
+    assert rows(there.folder / f"fleet.db.before-restore-{AT:{MOMENT}}", "secrets") == []
 
 
 def test_what_stays_beside_is_whole_also_after_a_power_cut(kept: Kept, tmp_path: Path) -> None:
     """What SQLite had committed and not yet moved into its main file lies in the file beside it."""
     there = Settings(tmp_path / "there")
-    restore(there, kept.without, replace=False)
+    restore(there, kept.without, replace=False, now=AT)
     writes = "import sqlite3, os, sys; db = sqlite3.connect(sys.argv[1]); db.execute('PRAGMA journal_mode=WAL'); "
     writes += "db.execute('DELETE FROM secrets'); db.commit(); os._exit(0)"
     subprocess.run([sys.executable, "-c", writes, str(there.folder / "fleet.db")], check=True, timeout=30)
     assert (there.folder / "fleet.db-wal").stat().st_size > 0
-    restore(there, kept.without, replace=True)
-    assert rows(there.folder / "fleet.db.before-restore", "secrets") == [], "the last that was committed is lost"
+    restore(there, kept.without, replace=True, now=AT)
+    beside = there.folder / f"fleet.db.before-restore-{AT:{MOMENT}}"
+    assert rows(beside, "secrets") == [], "the last that was committed is lost"
 
 
 def test_a_large_database_is_backed_up_beside_a_server_that_writes_all_the_time(tmp_path: Path) -> None:
@@ -249,7 +252,7 @@ def test_a_backup_of_another_kind_of_database_is_refused(kept: Kept, tmp_path: P
     folder.mkdir()
     elsewhere = Settings(folder, database_url="postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     with pytest.raises(BadFile, match="other_database"):
-        restore(elsewhere, kept.whole, replace=True)
+        restore(elsewhere, kept.whole, replace=True, now=AT)
     assert contents(folder) == {}
 
 
@@ -263,7 +266,7 @@ def refused(file: Path, folder: Path) -> bool:
     """Whether it is refused; then nothing in the folder is otherwise."""
     before = contents(folder)
     try:
-        restore(Settings(folder), file, replace=True)
+        restore(Settings(folder), file, replace=True, now=AT)
     except BadFile:
         assert contents(folder) == before
         return True
@@ -274,7 +277,7 @@ def refused(file: Path, folder: Path) -> bool:
 def other(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with something in it that must not be touched."""
     folder = tmp_path_factory.mktemp("other")
-    restore(Settings(folder), kept.whole, replace=False)
+    restore(Settings(folder), kept.whole, replace=False, now=AT)
     return folder
 
 
@@ -435,7 +438,7 @@ def test_nothing_is_restored_under_a_running_server_and_no_second_one_starts(kep
     assert second.returncode == 2 and str(kept.fleet.folder) in second.stderr
     assert kept.fleet.health()["status"] == "ok"
     assert rows(kept.fleet.folder / "fleet.db", "users") == before
-    assert not list(kept.fleet.folder.glob("*.before-restore"))
+    assert not list(kept.fleet.folder.glob("*.before-restore*"))
 
 
 def test_a_folder_is_free_again_when_its_holder_was_killed(tmp_path: Path) -> None:
@@ -462,7 +465,7 @@ def test_a_folder_is_free_again_when_its_holder_was_killed(tmp_path: Path) -> No
 def well(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A folder as it should be, with a broker behind TLS."""
     folder = tmp_path_factory.mktemp("well") / "server"
-    restore(Settings(folder), kept.whole, replace=False)
+    restore(Settings(folder), kept.whole, replace=False, now=AT)
     found = Settings(folder, broker_tls=True, rooms_broker=("127.0.0.1", 8883), broker_port=8884)
     broker(found, argparse.Namespace(act="config", lang="en", listen="127.0.0.1", count_refused=True))
     return found

@@ -18,8 +18,9 @@ import pytest
 from nacl.signing import SigningKey
 
 from demo.processes import Child, Processes
+from fleet_server.durable import write_whole
 from fleet_server.errors import SignerGone, WrongSettings
-from fleet_server.signing.keys import NEXT, NOW, KeyFiles, rotate, write_secret
+from fleet_server.signing.keys import NEXT, NOW, KeyFiles, rotate
 from fleet_server.signing.process import RemoteSigner, signer_of
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.forked import SERVER, run_to_end
@@ -363,7 +364,7 @@ def test_a_damaged_key_file_is_refused_and_left_as_it_is(
 ) -> None:
     KeyFiles(tmp_path)
     damaged = damage((tmp_path / name).read_bytes())
-    write_secret(tmp_path / name, damaged)
+    write_whole(tmp_path / name, damaged)
     with pytest.raises(WrongSettings) as refused:
         KeyFiles(tmp_path)
     assert refused.value.key == "settings.key_damaged" and refused.value.params == {"file": str(tmp_path / name)}
@@ -380,7 +381,7 @@ def test_a_key_file_that_cannot_be_used_is_named_and_not_shown(tmp_path: Path, g
     readable = run(tmp_path, *given)
     assert readable.returncode == 2 and f"key file {key}. chmod 600" in readable.stderr
     key.chmod(0o600)
-    write_secret(key, secret[:-2].encode())
+    write_whole(key, secret[:-2].encode())
     damaged = run(tmp_path, *given)
     assert damaged.returncode == 2 and f"{key} is damaged" in damaged.stderr
     for said in (readable, damaged):
@@ -436,10 +437,10 @@ def test_a_secret_replaces_the_file_before_it_whole(tmp_path: Path) -> None:
     (tmp_path / f"{NOW}.new").write_bytes(b"left by one that was killed")
     before = os.umask(0)
     try:
-        write_secret(file, base64.b64encode(bytes(SigningKey(bytes(32)))))
+        write_whole(file, base64.b64encode(bytes(SigningKey(bytes(32)))))
     finally:
         os.umask(before)
     assert mode_of(file) == 0o600 and list(tmp_path.iterdir()) == [file]
-    write_secret(tmp_path / NEXT, base64.b64encode(bytes(SigningKey(b"x" * 32))))
+    write_whole(tmp_path / NEXT, base64.b64encode(bytes(SigningKey(b"x" * 32))))
     body = encode(command())
     assert KeyFiles(tmp_path).sign(Told.COMMAND, body) == sign(SigningKey(bytes(32)), Told.COMMAND, body)

@@ -1,8 +1,10 @@
 """The installer of releases: what is not signed is refused, what does not report is put back, whatever is killed."""
 
+import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from release import build
-from release.install import _order
-from release.manifest import ReleaseError, read, unpack
+from release.manifest import ReleaseError, order_of, read, unpack
 from tests.counterparts.booted import ROOT
 from tests.counterparts.releases import Box, Maker, unit_of
 from tests.counterparts.waiting import wait_for
@@ -102,6 +103,38 @@ def test_an_agent_may_ask_for_a_release_that_is_still_installed_and_for_no_other
     assert (told["phase"], told["offer"], list(folder.iterdir())) == ("done", "0123456789abcdef", [])
 
 
+def test_services_can_run_what_root_unpacks_whatever_roots_umask_is(maker: Maker, box: Box) -> None:
+    before = os.umask(0o077)
+    try:
+        assert box.install(maker.bundle("0.2.0")).returncode == 0
+    finally:
+        os.umask(before)
+    shut = [
+        path for path in (box.home / "0.2.0").rglob("*") if not path.is_symlink() and not path.stat().st_mode & 0o004
+    ]
+    assert shut == [] and (box.home / "0.2.0").stat().st_mode & 0o005 == 0o005
+
+
+def test_a_service_is_started_again_before_it_is_written_down_that_its_release_went_back(
+    maker: Maker, box: Box, tmp_path: Path
+) -> None:
+    """A full disk takes no state; the room must run the old release all the same."""
+    programs, told = tmp_path / "bin", tmp_path / "told"
+    programs.mkdir()
+    (programs / "systemctl").write_text(f'#!/bin/sh\necho "$@" >>{told}\n')
+    (programs / "systemctl").chmod(0o755)
+    box.environment["PATH"] = f"{programs}:{box.environment['PATH']}"
+    box.install(maker.bundle("0.2.0"))
+    child = box.start("switch", "0.2.0", "--unit", "a.service", "--proof", str(box.proof), "--within", "3")
+    _when_tried(box, "0.2.0")
+    (box.home / ".state.json.new").mkdir()  # nothing can be written there any more
+    assert child.wait(30) == 2 and box.version_in_use() == "0.1.0"
+    assert told.read_text().splitlines().count("restart --no-block a.service") == 2
+    (box.home / ".state.json.new").rmdir()
+    told.unlink()
+    assert box.run("settle", "--within", "1").returncode == 1 and "restart --no-block a.service" in told.read_text()
+
+
 def test_the_word_of_an_older_release_is_no_proof(maker: Maker, box: Box) -> None:
     box.install(maker.bundle("0.2.0"))
     box.proof.write_text("0.1.0\n")
@@ -171,11 +204,11 @@ def killed(box: Box, command: list[str], after_s: float) -> None:
     child.communicate()
 
 
-def fetched(box: Box, bundle: Path, folder: Path) -> Path:
+def fetched(box: Box, bundle: Path, folder: Path, offer: str = "") -> Path:
     """As an agent hands it over."""
     folder.mkdir(exist_ok=True)
     (folder / "bundle.tar").write_bytes(bundle.read_bytes())
-    (folder / "wanted").write_text("0123456789abcdef")
+    (folder / "wanted").write_text(hashlib.sha256(offer.encode()).hexdigest()[:16] if offer else "0123456789abcdef")
     return folder
 
 
@@ -187,14 +220,21 @@ def test_what_an_agent_has_fetched_is_tried_once_and_never_backwards(maker: Make
     told = json.loads(box.run("status").stdout)["last"]
     assert silent.returncode == 1 and (told["phase"], told["offer"]) == ("back", "0123456789abcdef")
     assert box.version_in_use() == "0.1.0" and list(folder.iterdir()) == [], "it does not lie there to be tried again"
-    fetched(box, maker.bundle("0.2.0"), folder)
+    fetched(box, maker.bundle("0.2.0"), folder)  # the power was cut before it was taken away
+    assert box.run(*take, "--within", "1").returncode == 1 and list(folder.iterdir()) == []
+    assert json.loads(box.run("status").stdout)["last"] == told, "it is not tried a second time"
+    fetched(box, maker.bundle("0.2.0"), folder, "another offer")
     child = box.start(*take, "--within", "30")
     _when_tried(box, "0.2.0")
     box.proof.write_text("0.2.0\n")
     assert child.wait(30) == 0 and box.version_in_use() == "0.2.0"
+    shutil.rmtree(box.home / "0.1.0")
+    tool = (box.home / "bin/diemcau-release").read_bytes()
     fetched(box, maker.bundle("0.1.0"), folder)
     older = box.run(*take, "--within", "1")
     assert older.returncode == 2 and "is older than 0.2.0" in older.stderr and box.version_in_use() == "0.2.0"
+    assert json.loads(box.run("status").stdout)["installed"] == ["0.2.0"], "nothing of it was unpacked"
+    assert (box.home / "bin/diemcau-release").read_bytes() == tool
     build.new_key(tmp_path / "stranger.key")
     fetched(box, maker.bundle("0.3.0", tmp_path / "stranger.key"), folder)
     strange = box.run(*take, "--within", "1")
@@ -238,7 +278,7 @@ def test_what_nobody_goes_back_to_does_not_fill_the_disk(maker: Maker, box: Box)
 
 def test_a_release_comes_after_its_candidates_and_before_what_mends_it() -> None:
     made = ["0.2.0", "0.10.0.dev3", "0.10.0", "0.10.0.post1", "0.10.1", "0.11.0rc1", "0.11.0rc2", "0.11.0"]
-    assert sorted(sorted(made), key=_order) == made
+    assert sorted(sorted(made), key=order_of) == made
 
 
 @pytest.mark.timeout(180 + 60 * KILLS)
