@@ -26,16 +26,18 @@ def enrol_and_print(config: Path, server: str, code: str, fingerprint: str | Non
     def say(what: str, text: str) -> None:
         print(translate(lang, f"enrol.{what}", text=short(text)), flush=True)
 
+    _become_owner(home)
     identity = enrol(home / FOLDER, centre, code, say)
-    _give_to_owner(home)
     print(translate(lang, "enrol.done", site=identity.site))
     return 0
 
 
-def _give_to_owner(home: Path) -> None:
-    """Root enrols, the agent's own user reads: what is in the folder belongs to whoever the folder belongs to."""
-    if os.geteuid() != 0:
+def _become_owner(home: Path) -> None:
+    """Root types it, and the folder is the agent's: from here on we are that account, and follow its links nowhere that
+    it could not go itself."""
+    if os.geteuid() != 0 or not home.exists():
         return
     owner = home.stat()
-    for path in (home / FOLDER, *(home / FOLDER).iterdir()):
-        os.chown(path, owner.st_uid, owner.st_gid)
+    os.setgroups([])
+    os.setgid(owner.st_gid)
+    os.setuid(owner.st_uid)

@@ -78,8 +78,9 @@ class RoomLog:
             return EventEntry(n=n, at=self._clock.now(), event="entry_unreadable")
 
     def _summarise(self, db: Any) -> None:
-        """Replace the oldest unbroken run of events by one entry that counts them."""
-        first = db.execute("SELECT min(n) FROM log WHERE is_event").fetchone()[0]
+        """Replace the oldest unbroken run of two events or more by one entry that counts them."""
+        follows = "SELECT is_event FROM log AS next WHERE next.n > log.n ORDER BY next.n LIMIT 1"
+        first = db.execute(f"SELECT min(n) FROM log WHERE is_event AND ({follows})").fetchone()[0]  # noqa: S608
         if first is None:
             return
         stop = db.execute("SELECT min(n) FROM log WHERE n > ? AND NOT is_event", (first,)).fetchone()[0]

@@ -44,7 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     serve.add_argument("--broker", help="HOST:PORT of the broker's door for us (default: 127.0.0.1:1883)")
     for name, text in (("sites", "sites from a CSV file"), ("map", "boundaries from a GeoJSON file")):
         group = commands.add_parser(name, help=text).add_subparsers(dest="act", required=True)
-        group.add_parser("import", help=text).add_argument("file", type=Path)
+        bring = group.add_parser("import", help=text)
+        bring.add_argument("file", type=Path)
+        if name == "sites":
+            bring.add_argument("--reopen", action="store_true", help="sites of the file that were closed, too")
     profiles = commands.add_parser("profiles", help="families and overrides").add_subparsers(dest="act", required=True)
     check = profiles.add_parser("check", help="find every error, with file and line")
     check.add_argument("--drivers", type=Path, help="what `diemcau-agent describe --json` printed on another machine")
@@ -109,6 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     watch = commands.add_parser("watch", help="on another machine: cry by e-mail when a server is silent")
     watch.add_argument("url", help="of the server")
     watch.add_argument("--to", required=True, help="an e-mail address")
+    watch.add_argument("--authority", type=Path, help="the server's own authority (PEM), where it has one")
     watch.add_argument("--every", type=float, default=30.0, help="seconds between two looks (default: 30)")
     watch.add_argument("--after", type=int, default=4, help="how many looks in vain (default: 4)")
     commands.add_parser("doctor", help="what is wrong, or will be, and what to do")
@@ -138,8 +142,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module = import_module(f"fleet_server.{_BY_MODULE[given.command]}")
             result: int = getattr(module, given.command.replace("-", "_"))(settings, given)
             return result
-        taken = _import_sites(settings, given.file) if given.command == "sites" else _import_map(settings, given.file)
-        print(taken)
+        if given.command == "sites":
+            print(_import_sites(settings, given.file, given.reopen))
+        else:
+            print(_import_map(settings, given.file))
     except FleetError as error:
         print(f"diemcau-server: {error_text(given.lang, error)}", file=sys.stderr)
         return 1 if isinstance(error, BadFile) else 2
@@ -177,7 +183,7 @@ def _profiles(settings: Settings, given: argparse.Namespace) -> int:
     return 1 if faults else 0
 
 
-def _import_sites(settings: Settings, file: Path) -> str:
+def _import_sites(settings: Settings, file: Path, reopen: bool) -> str:
     from fleet_server.sites_file import sites_of
     from fleet_server.store.database import Database
     from fleet_server.store.sites import replace_sites
@@ -187,7 +193,7 @@ def _import_sites(settings: Settings, file: Path) -> str:
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(settings.database)
     try:
-        new, known = database.write_now(lambda db: replace_sites(db, rows))
+        new, known = database.write_now(lambda db: replace_sites(db, rows, reopen=reopen))
     finally:
         database.close()
     return f"{file}: {new} new, {known} known"

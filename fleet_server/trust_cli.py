@@ -72,7 +72,9 @@ def authority(settings: Settings, given: argparse.Namespace) -> int:
 
 
 def keys(settings: Settings, given: argparse.Namespace) -> int:
-    """The next key signs from now on; the server must be started again."""
+    """The next key signs from now on; the server must be started again. Raises Conflict where the signer has them."""
+    if settings.signer_socket is not None:  # what lies in our folder signs nothing
+        raise Conflict("signing.keys_of_signer", socket=str(settings.signer_socket))
     key_files.rotate(settings.keys_folder)
     print(" ".join(key_files.KeyFiles(settings.keys_folder).public_keys))
     return 0

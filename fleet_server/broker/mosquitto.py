@@ -107,8 +107,10 @@ def write_config(folder: Path, doors: Doors) -> Path:
         # Both write it: the broker its lines, the server to begin it anew.
         os.close(os.open(folder / LOG, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
         (folder / LOG).chmod(_mode(folder) | (0o020 if _mode(folder) & 0o040 else 0))
-    write_whole(folder / CONF, text.encode(), _mode(folder))
-    return folder / CONF
+    conf = folder / CONF
+    if not conf.exists() or conf.read_bytes() != text.encode():  # by its time it is known whether to restart the broker
+        write_whole(conf, text.encode(), _mode(folder))
+    return conf
 
 
 def write_lists(folder: Path, authority: AuthorityFiles, names: tuple[str, ...], crl: str) -> None:

@@ -79,6 +79,11 @@ def revision(session: Session) -> str:
     return sha256(json.encode(session)).hexdigest()[:16]
 
 
+def grounds_of(session: Session) -> tuple[object, ...]:
+    """What a decision is about: it stands while these are as they were."""
+    return session.cancelled_at, session.starts_at, session.ends_at, frozenset(session.sites), session.needs
+
+
 def is_live(session: Session, now: datetime) -> bool:
     """Whether its rooms are in use."""
     at_stake = session.cancelled_at is None and not session.is_rehearsal

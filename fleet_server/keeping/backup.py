@@ -75,7 +75,7 @@ def restore(settings: Settings, file: Path, *, replace: bool, now: datetime) -> 
         raise BadFile("backup.something_there", folder=str(settings.folder), parts=", ".join(there[:5]))
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if _DUMP in there:
-        kept = settings.folder / "backups" / f"before-restore-{now:{MOMENT}}.zip"
+        kept = settings.folder / "backups" / f"replaced-{now:{MOMENT}}.zip"
         kept.parent.mkdir(exist_ok=True, mode=0o700)
         backup(settings, kept, with_authority=False, now=now)
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.folder) as name:

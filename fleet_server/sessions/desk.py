@@ -7,7 +7,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from fleet_server.domain.sessions import Clash, Needs, Session, clashes, is_live, is_near, revision, wrong_plan
+from fleet_server.domain.sessions import (
+    Clash,
+    Needs,
+    Session,
+    clashes,
+    grounds_of,
+    is_live,
+    is_near,
+    revision,
+    wrong_plan,
+)
 from fleet_server.errors import Conflict, Invalid, NotFound, Outdated
 from fleet_server.live.stream import Stream
 from fleet_server.state.fleet import Fleet
@@ -90,7 +100,7 @@ class SessionDesk:
             drafted, planned_at=drafted.planned_at if moved else before.planned_at, by=before.by,
             series=before.series, series_day=before.series_day,
         )  # fmt: skip
-        now, is_another = self._now(), _rests_on(session) != _rests_on(before)
+        now, is_another = self._now(), grounds_of(session) != grounds_of(before)
 
         def write(db: Connection) -> None:
             _change(db, before, session)
@@ -183,10 +193,13 @@ class SessionDesk:
     def stands(self, session: Session) -> bool:
         """Whether it is still to be held, as it is described here."""
         known = self.upcoming_one(session.id)
-        return known is not None and _rests_on(known) == _rests_on(session)
+        return known is not None and grounds_of(known) == grounds_of(session)
 
     def of_site(self, site: str) -> list[Session]:
-        """Those of `upcoming` that a site is in, or stands by for."""
+        """Those of `upcoming` that a site is in, or stands by for; through the hub runs every one."""
+        entry = self._fleet.entries.get(site)
+        if entry is not None and entry.site.kind == "hub":
+            return self.upcoming()
         return [session for session in self.upcoming() if site in session.sites or site in session.spares]
 
     def is_live(self, site: str) -> bool:
@@ -224,8 +237,3 @@ def _change(db: Connection, before: Session, after: Session) -> None:
 def _whole(time: datetime) -> datetime:
     """To the second: what the database keeps is what is in memory."""
     return moment(millis(time) // 1000 * 1000)
-
-
-def _rests_on(session: Session) -> tuple[object, ...]:
-    """What a decision is about."""
-    return session.starts_at, session.ends_at, frozenset(session.sites), session.needs

@@ -9,14 +9,14 @@ from sqlalchemy import Connection
 
 from fleet_server.domain.gate import Gate, Waiver, gate_of, is_recent, report_at_of, too_old
 from fleet_server.domain.readiness import Judgement, Known, Wanted, judge
-from fleet_server.domain.sessions import Session, rooms_of, taken_mbit_s
+from fleet_server.domain.sessions import Session, grounds_of, rooms_of, taken_mbit_s
 from fleet_server.errors import Conflict, Invalid
 from fleet_server.live.stream import Stream
 from fleet_server.sessions.confirmations import ConfirmationDesk
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.state.attention import Attention
 from fleet_server.state.fleet import Fleet, SiteEntry
-from fleet_server.store import decisions
+from fleet_server.store import decisions, sessions
 from fleet_server.store.database import Database
 from fleet_server.store.decisions import DecisionRow
 from wire.times import Clock
@@ -70,12 +70,15 @@ class GateDesk:
             gate = self.judged(session, [*earlier, *granted])
             if decision == "go":
                 self._refuse(gate)
-            rests_on = msgspec.json.encode({entry.site: str(entry.verdict) for entry in gate.sites}).decode()
+            grounds = msgspec.json.encode({entry.site: str(entry.verdict) for entry in gate.sites}).decode()
             now = self._clock.now()
 
             def write(db: Connection) -> DecisionRow:
+                found = sessions.find(db, session.id)
+                if found is None or grounds_of(found) != grounds_of(session):  # a change was on its way to the database
+                    raise Conflict("sessions.changed_meanwhile")
                 snapshot = decisions.add_snapshot(db, session.id, gate, now)
-                row = DecisionRow(decision, by, reason, now, rests_on, snapshot)
+                row = DecisionRow(decision, by, reason, now, grounds, snapshot)
                 decisions.decide(db, session.id, row, granted)
                 return row
 

@@ -14,7 +14,7 @@ from fleet_server.failing import Failing
 from fleet_server.link import FleetLink
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.gates import GateDesk
-from fleet_server.store import decisions
+from fleet_server.store import decisions, sessions
 from fleet_server.store.database import Database
 from wire.announcements import GateNews
 from wire.times import Clock
@@ -65,11 +65,20 @@ class NewsDesk:
 
     async def run(self) -> None:
         """Say what has changed, for ever."""
-        failing = Failing(log, "news_failing")
+        failing, has_looked_back = Failing(log, "news_failing"), False
         while True:
             with failing:
+                if not has_looked_back:
+                    await self._look_back()
+                    has_looked_back = True
                 await self._look()
             await asyncio.sleep(_EVERY_S)
+
+    async def _look_back(self) -> None:
+        """What was cancelled as we ended may not have been said."""
+        now = self._clock.now()
+        given_up = await self._database.read(lambda db: sessions.cancelled_before(db, now, now + _AHEAD))
+        self._cancelled = {session.id: session for session in given_up} | self._cancelled
 
     async def _look(self) -> None:
         now, now_s = self._clock.now(), self._clock.monotonic()
@@ -77,7 +86,9 @@ class NewsDesk:
             self._breaks = self._link.breaks
             for standing in self._standing.values():
                 standing.published = False
-        near = [each for each in self._sessions.upcoming() if each.starts_at - _AHEAD <= now]
+        coming = self._sessions.upcoming()
+        # Also what was moved far away, of which we have said that it is near.
+        near = [each for each in coming if each.starts_at - _AHEAD <= now or each.id in self._standing]
         decided = await self._database.read(lambda db: decisions.last_decisions(db, [each.id for each in near]))
         for session in near:
             row = decided.get(session.id)
@@ -88,8 +99,8 @@ class NewsDesk:
                 self._looked_s[session.id] = now_s
                 self._put(session, decision)
         for id, session in list(self._cancelled.items()):
-            self._put(session, "cancelled")
-            del self._cancelled[id]
+            if self._put(session, "cancelled"):
+                del self._cancelled[id]
         for id, standing in list(self._standing.items()):
             if standing.news.ends_at + _OUTLASTS <= now:
                 del self._standing[id]
@@ -97,7 +108,8 @@ class NewsDesk:
                 continue
             self._say(id, standing)
 
-    def _put(self, session: Session, decision: str) -> None:
+    def _put(self, session: Session, decision: str) -> bool:
+        """Whether it will be said, or was; else there is no connection, or nobody who signs."""
         gate = self._gates.judged(session)
         news = GateNews(
             session.id, self._clock.now(), session.starts_at, session.ends_at, decision, gate.state,  # type: ignore[arg-type]
@@ -105,9 +117,11 @@ class NewsDesk:
         )  # fmt: skip
         known = self._standing.get(session.id)
         if known is not None and replace(known.news, at=news.at) == news:
-            return
-        if (payload := self._link.signed(news)) is not None:
-            self._standing[session.id] = _Standing(news, payload)
+            return True
+        if (payload := self._link.signed(news)) is None:
+            return False
+        self._standing[session.id] = _Standing(news, payload)
+        return True
 
     def _say(self, id: str, standing: _Standing) -> None:
         if not standing.published:

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from fleet_server.errors import SignerGone
-from fleet_server.signing.keys import KeyFiles
+from fleet_server.signing.keys import KeyFiles, known_keys
 from wire.codec import MAX_MESSAGE_BYTES, decode
 from wire.errors import WireError
 from wire.messages import LONGEST_COMMAND_S, Command
@@ -24,7 +24,7 @@ log = logging.getLogger("diemcau.signing")
 _WITHIN_S, _BEGINS_WITHIN_S = 0.5, 10.0
 """It signs 18,000 a second on the same machine; whoever waits here is the server's event loop. Not so when the server
 begins, beside a signer that may be beginning too."""
-_KEYS = b"keys\n"
+_KEYS, _KNOWN = b"keys\n", b"known\n"
 _MAX_HEAD_BYTES = 64
 
 
@@ -39,6 +39,10 @@ class RemoteSigner:
         self._within_s = _BEGINS_WITHIN_S
         self.public_keys = tuple(self._ask(_KEYS, b"").decode().split())
         self._within_s = _WITHIN_S
+
+    def known_keys(self) -> tuple[str, ...]:
+        """Public keys that sign or have signed. Raises SignerGone."""
+        return tuple(self._ask(_KNOWN, b"").decode().split())
 
     def sign(self, kind: Kind, body: bytes) -> bytes:
         """The signed message. Raises SignerGone."""
@@ -84,6 +88,11 @@ def signer_of(folder: Path, path: Path | None) -> Signer:
     return RemoteSigner(path) if path is not None else KeyFiles(folder)
 
 
+def known_keys_of(folder: Path, path: Path | None) -> tuple[str, ...]:
+    """Public keys by which what was sealed can be verified, also before a rotation. Raises SignerGone, OSError."""
+    return RemoteSigner(path).known_keys() if path is not None else known_keys(folder)
+
+
 def serve_signatures(folder: Path, path: Path, stop: threading.Event) -> None:
     """Sign for whoever may open the socket, until `stop`. Raises OSError, WrongSettings."""
     keys = KeyFiles(folder)
@@ -96,6 +105,8 @@ def serve_signatures(folder: Path, path: Path, stop: threading.Event) -> None:
             while line := self.rfile.readline(_MAX_HEAD_BYTES):
                 if line == _KEYS:
                     answer = " ".join(keys.public_keys).encode()
+                elif line == _KNOWN:
+                    answer = " ".join(known_keys(folder)).encode()
                 else:
                     head = _head(line)
                     if head is None:  # nobody knows where the next request begins: no more of this connection

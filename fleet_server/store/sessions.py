@@ -55,6 +55,12 @@ def between(db: Connection, first: datetime, last: datetime, most: int = 5_000) 
     return _with_sites(db, select(sessions).where(in_it).order_by(sessions.c.starts_at, sessions.c.id).limit(most))
 
 
+def cancelled_before(db: Connection, now: datetime, before: datetime) -> list[Session]:
+    """Sessions that would not have ended yet, would begin before a moment, and were cancelled."""
+    ahead = (sessions.c.ends_at > millis(now)) & (sessions.c.starts_at < millis(before))
+    return _with_sites(db, select(sessions).where(ahead & sessions.c.cancelled_at.is_not(None)))
+
+
 def ended_between(db: Connection, first: datetime, last: datetime) -> list[Session]:
     """Sessions that have ended in this time, by their end."""
     in_it = (sessions.c.ends_at >= millis(first)) & (sessions.c.ends_at < millis(last))

@@ -48,7 +48,7 @@ def all_sites(db: Connection) -> list[SiteRow]:
 
 
 def close_site(db: Connection, site: str, at_ms: int) -> None:
-    """The site is no more, and no machine is let in for it; its record stays, and importing it opens it again."""
+    """The site is no more, and no machine is let in for it; its record stays."""
     db.execute(update(sites).where(sites.c.id == site).values(closed_at=at_ms))
     waiting = (enrolments.c.site == site) & enrolments.c.state.in_(("open", "claimed"))
     db.execute(update(enrolments).where(waiting).values(state="expired"))
@@ -59,13 +59,17 @@ def all_states(db: Connection) -> list[StateRow]:
     return [StateRow(*row) for row in db.execute(select(site_state))]
 
 
-def replace_sites(db: Connection, rows: Sequence[SiteRow]) -> tuple[int, int]:
-    """Take these sites in; how many are new and how many were known. A site that is not listed stays."""
+def replace_sites(db: Connection, rows: Sequence[SiteRow], *, reopen: bool = False) -> tuple[int, int]:
+    """Take these sites in; how many are new and how many were known. A site that is not listed stays.
+
+    One that was closed stays closed, unless `reopen` is said: a list that is kept elsewhere may name it for long.
+    """
     known = {row[0] for row in db.execute(select(sites.c.id))}
+    opened = {"closed_at": None} if reopen else {}
     for row in rows:
         values = {field: getattr(row, field) for field in row.__struct_fields__}
         if row.id in known:
-            db.execute(update(sites).where(sites.c.id == row.id).values(values | {"closed_at": None}))
+            db.execute(update(sites).where(sites.c.id == row.id).values(values | opened))
         else:
             db.execute(insert(sites).values(values))
     again = sum(row.id in known for row in rows)

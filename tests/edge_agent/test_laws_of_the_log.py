@@ -39,8 +39,10 @@ def test_every_entry_is_there_or_counted_when_space_runs_out(kinds: list[str], m
                 log.event("device_lost")
             else:
                 log.step(uuid7(), "running", "started", {})
+        kept, steps = log.waiting(), kinds.count("s")
         found = entries(log)
         store.close()
+    assert kept <= max(most, 2 * steps + 1), "beyond its bound no two events stand side by side"
     assert sum(isinstance(entry, StepEntry) for entry in found) == kinds.count("s")
     counted = sum(sum(entry.events.values()) for entry in found if isinstance(entry, SummaryEntry))
     assert counted + sum(isinstance(entry, EventEntry) for entry in found) == kinds.count("e")

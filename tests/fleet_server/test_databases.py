@@ -206,8 +206,7 @@ def test_a_full_postgresql_is_replaced_only_when_that_is_said_and_can_be_brought
     folder.mkdir()
     assert run(folder, "migrate", **environment).returncode == 0
     assert run(folder, "backup", str(folder / "before.zip"), **environment).returncode == 0
-    sites = "INSERT INTO sites (id, code, name, kind, lat, lon) VALUES ('38-1', '', 'Phường Hàm Rồng', 'commune', 19.8, 105.7)"
-    change_in(folder, sites)
+    change_in(folder, "INSERT INTO sites (id, code, name, kind, lat, lon) VALUES ('38-1', '', 'A', 'commune', 19, 105)")
     refused = run(folder, "restore", str(folder / "before.zip"), **environment)
     assert refused.returncode == 1 and "--replace" in refused.stderr, refused.stderr
     assert len(rows_of(folder, "SELECT id FROM sites")) == 1, "nothing was lost"

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
 from fleet_server.domain.gate import Waiver
 from fleet_server.domain.sessions import Session
 from fleet_server.domain.stages import due_stages
 from fleet_server.errors import Conflict
-from fleet_server.store import stages
+from fleet_server.store import sessions, stages
 from fleet_server.store.decisions import decisions_of, find_snapshot
 from fleet_server.store.session_tables import decisions
 from tests.counterparts.centre_without_wires import CentreWithoutWires
@@ -253,6 +254,35 @@ def test_a_session_that_is_cancelled_while_rooms_are_asked_gets_no_go(tmp_path: 
         with pytest.raises(Conflict, match="changed_meanwhile"):
             await deciding
         assert await centre.database.read(_last_decision) is None
+        centre.close()
+
+    asyncio.run(story())
+
+
+def test_no_go_is_written_over_a_change_that_is_on_its_way_to_the_database(tmp_path: Path) -> None:
+    async def story() -> None:
+        centre = CentreWithoutWires(tmp_path, {"hub": "hub", "a": "commune", "b": "commune"})
+        await centre.start()
+        session = await centre.plan(("hub", "a"))
+        for site in ("hub", "a"):
+            await centre.report(site)
+        other = replace(session, sites=("a", "b", "hub"))
+        await centre.database.write(lambda db: sessions.change(db, other))  # and memory does not have it yet
+        with pytest.raises(Conflict, match="changed_meanwhile"):
+            await centre.gates.decide(session, "go", "tests", "", [])
+        assert await centre.database.read(_last_decision) is None
+        centre.close()
+
+    asyncio.run(story())
+
+
+def test_every_session_runs_through_the_hub_also_where_nobody_has_named_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        centre = CentreWithoutWires(tmp_path, {"hub": "hub", "a": "commune", "b": "commune"})
+        await centre.start()
+        session = await centre.plan(("a",))
+        found = {site: [each.id for each in centre.sessions.of_site(site)] for site in ("hub", "a", "b")}
+        assert found == {"hub": [session.id], "a": [session.id], "b": []}
         centre.close()
 
     asyncio.run(story())

@@ -20,18 +20,20 @@ from nacl.signing import SigningKey
 from demo.processes import Child, Processes
 from fleet_server.durable import write_whole
 from fleet_server.errors import SignerGone, WrongSettings
+from fleet_server.minutes.seal import digest, sealed
 from fleet_server.signing.keys import NEXT, NOW, KeyFiles, rotate
 from fleet_server.signing.process import RemoteSigner, signer_of
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.forked import SERVER, run_to_end
 from tests.counterparts.spoken_room import SpokenRoom
 from tests.counterparts.waiting import wait_for
+from wire.announcements import MinuteSeal
 from wire.codec import MAX_MESSAGE_BYTES, encode
 from wire.errors import UnknownKey
 from wire.ids import uuid7
 from wire.messages import Ack, Certificate, Command, Config, EventEntry, LogBatch
 from wire.signing import PinnedKeys, Signer, sign, signed
-from wire.topics import Kind, Said, Told
+from wire.topics import Announced, Kind, Said, Told
 
 AT = datetime(2026, 11, 24, 5, 0, tzinfo=UTC)
 SITE = "38-1"
@@ -428,6 +430,33 @@ def test_a_running_process_signs_with_the_next_key_once_it_is_started_again(
     signing.start()
     assert PinnedKeys(before[1:]).open(Told.COMMAND, remote.sign(Told.COMMAND, asked)) == asked
     assert RemoteSigner(signing.socket).public_keys == KeyFiles(signing.keys).public_keys
+
+
+def test_a_server_beside_a_signing_process_rotates_no_keys_that_sign_nothing(
+    signing: SigningProcess, tmp_path: Path
+) -> None:
+    mine = tmp_path / "server"
+    mine.mkdir()
+    refused = run_to_end(*words(mine, "keys", "rotate"), env={**os.environ, "DIEMCAU_SIGNER": str(signing.socket)})
+    assert refused.returncode == 2 and "runuser -u diemcau-signer" in refused.stderr
+    assert list(mine.iterdir()) == []
+
+
+def test_what_a_signing_process_has_sealed_is_verified_beside_it_also_after_rotations(
+    signing: SigningProcess, tmp_path: Path
+) -> None:
+    content, file = b"%PDF", tmp_path / "minute.pdf"
+    seal = encode(MinuteSeal(uuid7(), uuid7(), AT, digest(content)))
+    file.write_bytes(sealed(content, RemoteSigner(signing.socket).sign(Announced.MINUTE, seal)))
+    for _ in range(3):
+        assert run(signing.folder, "keys", "rotate").returncode == 0
+    signing.end(signal.SIGTERM)
+    signing.start()
+    env = {**os.environ, "DIEMCAU_SIGNER": str(signing.socket)}
+    verified = run_to_end(*words(tmp_path / "server", "minute", "verify", str(file)), env=env)
+    assert verified.returncode == 0 and digest(content) in verified.stdout, verified.stderr
+    file.write_bytes(file.read_bytes().replace(b"%PDF", b"%PDG"))
+    assert run_to_end(*words(tmp_path / "server", "minute", "verify", str(file)), env=env).returncode == 1
 
 
 def test_a_secret_replaces_the_file_before_it_whole(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from fleet_server.sites_file import COLUMNS, sites_of
 from fleet_server.store import commands, logs
 from fleet_server.store.commands import CommandRow, StepRow
 from fleet_server.store.database import Database, millis, moment
-from fleet_server.store.sites import SiteRow, all_sites, replace_sites
+from fleet_server.store.sites import SiteRow, all_sites, close_site, replace_sites
 from fleet_server.store.tables import log_entries
 from tests.counterparts.centre_without_wires import ABOUT, CentreWithoutWires
 from tests.counterparts.databases import database_in
@@ -213,6 +213,17 @@ def test_an_import_takes_a_good_file_and_nothing_of_a_wrong_one(tmp_path: Path) 
     assert "1 new, 0 known" in run(tmp_path, "sites", "import", str(file)).stdout
     assert "0 new, 1 known" in run(tmp_path, "sites", "import", str(file)).stdout
     assert run(tmp_path, "sites", "import", str(tmp_path / "none.csv")).returncode == 2
+
+
+def test_a_site_that_was_closed_stays_closed_until_somebody_says_otherwise(database: Database) -> None:
+    row = SiteRow("r-9", "", "Một", "commune", None, 1.0, 2.0, None, None)
+    database.write_now(lambda db: replace_sites(db, [row]))
+    database.write_now(lambda db: close_site(db, row.id, 1))
+    assert database.write_now(lambda db: replace_sites(db, [row])) == (0, 1)
+    assert row not in database.read_now(all_sites), "a list that is kept elsewhere may name it for long"
+    database.write_now(lambda db: replace_sites(db, [row], reopen=True))
+    assert row in database.read_now(all_sites)
+    database.write_now(lambda db: close_site(db, row.id, 1))
 
 
 def test_a_map_is_taken_only_when_it_is_one(tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ OLD, NEW = "0.1.0", "0.1.1"
 SECRET = "a $word 'of' a vault, \"quoted\""
 OFFICE = "UBND TỈNH 'THANH HÓA' & $HOME"
 """A setting that both a shell and systemd have to read as it is."""
+ROTATE = (
+    "runuser -u diemcau-signer -- /opt/diemcau/current/bin/diemcau-server --folder /var/lib/diemcau-signer keys rotate"
+)
 LATER_TABLES = "runuser -u postgres -- psql -d diemcau -c \"SELECT 1 FROM pg_tables WHERE tablename = 'later'\""
 LATER = """\
 import sqlalchemy as sa
@@ -304,6 +307,13 @@ def test_from_empty_machines_to_a_green_map_and_on_to_the_next_release(province:
     province.play("upgrade.yml", *waves, "--limit", "centre-1", version=NEW)
     assert province.current(province.centre) == NEW
 
+    # Another key signs: that of the signer, which rooms have pinned already.
+    refused = province.centre.run("diemcau-server keys rotate", check=False)
+    assert refused.returncode != 0 and "runuser -u diemcau-signer" in refused.stdout + refused.stderr
+    province.centre.run(ROTATE)
+    province.centre.run("systemctl restart diemcau-signer diemcau-server")
+    wait_for(lambda: "offline" not in province.verdicts().values(), 60, "a room is away after the rotation")
+
     # Back, and given up.
     session = province.plan("38-3", in_h=3)
     back = ["rollback.yml", "-e", f"diemcau_version={OLD}", "-e", "trial_watched_s=10", "--limit", "room-38-3"]
@@ -315,8 +325,9 @@ def test_from_empty_machines_to_a_green_map_and_on_to_the_next_release(province:
     province.play(*back)
     assert province.current(third) == OLD
     fetched_from_the_centre(province, third)
-    refused = province.play("decommission.yml", check=False)
-    assert "Give --limit" in refused, "never all of them at once"
+    for named in ((), ("--limit", "rooms"), ("--limit", "room-38-3:room-38-*"), ("--limit", "all,!room-38-1")):
+        refused = province.play("decommission.yml", *named, "-e", "diemcau_reason=closed", check=False)
+        assert "Give --limit" in refused, "never all of them at once, by whatever name"
     province.rooms["38-3"].run("cp -a /var/lib/diemcau-agent/identity /root/kept")
     province.play("decommission.yml", "--limit", "room-38-3", "-e", "diemcau_reason=closed")
     assert province.rooms["38-3"].run("ls /var/lib/diemcau-agent", check=False).returncode != 0

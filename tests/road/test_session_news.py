@@ -14,6 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from demo.processes import Processes
 from fleet_server.sessions.news import SIGNATURE
+from tests.counterparts.databases import change_in
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.identity import PUBLIC
 from tests.counterparts.spoken_room import SpokenRoom
@@ -153,6 +154,24 @@ def test_what_is_said_again_after_a_restart_is_what_stands(telling: FleetUnderTe
     sign.heard.clear()
     telling.start()
     wait_for(lambda: session in sign.heard, 20, "a server that comes back says nothing")
+    sign.leave()
+
+
+def test_a_session_that_was_cancelled_or_moved_far_away_stands_nowhere_as_it_was(
+    telling: FleetUnderTest, mosquitto_port: int
+) -> None:
+    given_up, moved = plan(telling, 30), plan(telling, 200)
+    sign = DoorSign(mosquitto_port)
+    wait_for(lambda: {given_up, moved} <= sign.heard.keys(), 10)
+    later = datetime.now(UTC) + timedelta(days=9)
+    times = {"starts_at": later.isoformat(), "ends_at": (later + timedelta(hours=1)).isoformat()}
+    changed = telling.client.put(f"/sessions/{moved}", json={"title": "Phiên mật", "sites": ["38-1"], **times})
+    assert changed.status_code == 200, changed.text
+    wait_for(lambda: sign.heard[moved].starts_at > later - timedelta(seconds=2), 40, "the door sign has the old time")
+    telling.kill()  # between the cancellation and its being said
+    change_in(telling.folder, "UPDATE sessions SET cancelled_at = 1, cancelled_why = 'Dời' WHERE id = :id", id=given_up)
+    telling.start()
+    wait_for(lambda: sign.heard[given_up].decision == "cancelled", 20, "nobody is told that it does not take place")
     sign.leave()
 
 

@@ -199,7 +199,7 @@ async def revoke(site: Site, wanted: RevocationIn, server: TheServer, person: Th
     responses=problems(404, 422),
 )
 async def decommission(site: Site, wanted: RevocationIn, server: TheServer, person: ThePerson) -> None:
-    """Its machine is out, and nobody asks for it any more; its history stays. Importing it opens it again."""
+    """Its machine is out, and nobody asks for it any more; its history stays."""
     await server.identities.decommission(site, person.name, wanted.reason)
 
 
