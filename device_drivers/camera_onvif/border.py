@@ -43,11 +43,20 @@ def cause_of(error: BaseException) -> BaseException:
     return error
 
 
+def is_not_offered(fault: zeep.exceptions.Fault) -> bool:
+    """Whether the camera has no such operation (Core, 5.11.2.2: ter:ActionNotSupported); some say it in words alone."""
+    return "not supported" in str(fault.message).lower() or "actionnotsupported" in _codes_of(fault)
+
+
 def is_refusal(error: BaseException) -> bool:
     """Whether the camera does not let us in."""
     if isinstance(error, zeep.exceptions.TransportError):
         return error.status_code in (401, 403)
     if isinstance(error, zeep.exceptions.Fault):
-        words = f"{error.message} {' '.join(str(code) for code in error.subcodes or ())}".lower()
+        words = f"{error.message} {_codes_of(error)}".lower()
         return any(word in words for word in _REFUSALS)
     return False
+
+
+def _codes_of(fault: zeep.exceptions.Fault) -> str:
+    return " ".join(str(code) for code in fault.subcodes or ()).lower()

@@ -11,7 +11,7 @@ import onvif
 import zeep.exceptions
 from msgspec import Meta, Struct
 
-from device_drivers.camera_onvif.border import cause_of, foreign_errors_of, is_refusal
+from device_drivers.camera_onvif.border import cause_of, foreign_errors_of, is_not_offered, is_refusal
 from device_drivers.camera_onvif.layout import Layout, look_round
 from device_drivers.camera_onvif.soap import Services
 from device_drivers.camera_onvif.upgrade import Upgrade, names
@@ -132,11 +132,7 @@ class CameraOnvif(Driver):
         self._wait_until(self._is_gone, asked_s + _GOES_AWAY_WITHIN_S, "did_not_go_away")
         gone_s = self.clock.monotonic()
         progress(GONE, after_s=round(gone_s - asked_s, 1))
-        self._wait_until(self._answers, asked_s + takes_s, "did_not_come_back")
-        self._layout = None
-        self._frame = None
-        self._services.forget()
-        self.observe()
+        self._wait_until(self._is_back, asked_s + takes_s, "did_not_come_back")
         away_s = round(self.clock.monotonic() - gone_s, 1)
         progress("back", away_s=away_s)
         return {"away_s": away_s}
@@ -183,11 +179,19 @@ class CameraOnvif(Driver):
             return False
         return True
 
-    def _answers(self) -> bool:
+    def _is_back(self) -> bool:
+        """Whether it answers all that we ask of it: its media may begin long after its clock."""
         try:
             with self._border():
                 self._camera_time()
         except DriverError:
+            return False
+        self._layout = None
+        self._frame = None
+        self._services.forget()
+        try:
+            self.observe()
+        except (NotAnswering, BadAnswer):
             return False
         return True
 
@@ -264,7 +268,7 @@ class CameraOnvif(Driver):
                 return getattr(self._services.service(service, path), operation)(wants)
             except onvif.ONVIFError as error:
                 cause = cause_of(error)
-                if isinstance(cause, zeep.exceptions.Fault) and "not supported" in str(cause).lower():
+                if isinstance(cause, zeep.exceptions.Fault) and is_not_offered(cause):
                     self._refused.add(action)
                     raise NotOffered(action) from error
                 raise

@@ -30,6 +30,8 @@ class Flash:
         self.block_s = 0.0
         """How long it takes over each block of an image."""
         self.writes_s = 1.0
+        self.answers_on_s = 0.3
+        """How long it answers on before it restarts; its word that it has the image goes out first."""
         self.taken = 0
         """Bytes of the image that is on its way."""
         self.is_writing = self.is_dead = False
@@ -63,7 +65,7 @@ class Flash:
 
     async def _write(self, version: str, become: Callable[[str], None]) -> None:
         cuts, self.is_writing = self._cuts, True
-        await asyncio.sleep(0.0 if self.fault == "restarts_at_the_last_byte" else 0.3)  # its answer goes out first
+        await asyncio.sleep(0.0 if self.fault == "restarts_at_the_last_byte" else self.answers_on_s)
         with suppress(OSError):
             await self._unplug()
         await asyncio.sleep(self.writes_s)

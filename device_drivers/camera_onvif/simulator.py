@@ -46,6 +46,8 @@ class SimulatedCamera(StreamEquipment):
         self.reboots = 0
         self.reboot_s = 3.0
         self.ignores_reboot = False
+        self.media_is_up = True
+        """Whether all but its clock answers: after a start the media of many begin much later."""
         self.drops = ""
         """The next question with this word in it gets no answer: the connection ends."""
         self.time_is_for: Literal["anybody", "who_is_not_named", "who_is_named"] = "anybody"
@@ -120,8 +122,11 @@ class SimulatedCamera(StreamEquipment):
             fault = _FAULT.format(code="NotAuthorized", text=refused)
             return "400 Bad Request", kind, _ENVELOPE.format(body=fault).encode()
         answer = getattr(self, f"_{name}", None)
+        if not self.media_is_up and name != "GetSystemDateAndTime":
+            fault = _FAULT.format(code="Action", text="The service is starting")
+            return "500 Internal Server Error", kind, _ENVELOPE.format(body=fault).encode()
         if answer is None:
-            fault = _FAULT.format(code="ActionNotSupported", text="Action not supported")
+            fault = _FAULT.format(code="ActionNotSupported", text="Optional Action Not Implemented")
             return "500 Internal Server Error", kind, _ENVELOPE.format(body=fault).encode()
         return "200 OK", kind, _ENVELOPE.format(body=answer(body)).encode()
 

@@ -61,22 +61,24 @@ class Upgrade:
 
     def _see_it_back(self, version: str, is_whole: bool, until_s: float) -> str:
         """What it runs, once that is the version. Raises ActFailed."""
-        asked_s, gone_s = self._clock.monotonic(), None
+        asked_s, gone_s, missed = self._clock.monotonic(), None, 0
         while self._clock.monotonic() < until_s:
             try:
                 found = self._firmware()
             except DriverError:
-                if gone_s is None:
+                missed += 1
+                if gone_s is None and missed > 1:  # one question may be lost on a camera that is busy with its flash
                     gone_s = self._clock.monotonic()
                     self._progress(GONE, after_s=round(gone_s - asked_s, 1))
             else:
+                missed = 0
                 if names(found, version):
                     return found
                 if gone_s is not None:
                     raise ActFailed("old_firmware" if is_whole else "upload_broke", found=found[:60])
                 if not is_whole and self._clock.monotonic() - asked_s > _GOES_AWAY_WITHIN_S:
                     raise ActFailed("upload_broke", found=found[:60])
-            Event().wait(_LOOK_S)
+            Event().wait(_LOOK_S if missed != 1 else _LOOK_S / 2)
         raise ActFailed("did_not_go_away" if gone_s is None else "did_not_come_back")
 
 

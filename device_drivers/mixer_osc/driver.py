@@ -10,12 +10,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from device_drivers.driver import Driver, Observation, Progress
-from device_drivers.errors import ActFailed, DriverError, NotAnswering, NotOffered
+from device_drivers.errors import ActFailed, DriverError, Misconfigured, NotAnswering, NotOffered
 from device_drivers.mixer_osc import protocol
 from device_drivers.mixer_osc.line import Line, decoded
 from device_drivers.registry import description_of
 from wire.description import ActionSpec, ParamSpec
 from wire.fields import Params
+from wire.times import Clock
 
 _KEEP_ALIVE_S = 8.0
 """A mixer stops telling us of changes 10 s after /xremote."""
@@ -41,6 +42,12 @@ class MixerOsc(Driver):
     Settings = MixerSettings
     settings: MixerSettings
     watches = True
+
+    def __init__(self, settings: MixerSettings, clock: Clock) -> None:
+        super().__init__(settings, clock)
+        most = protocol.FAMILIES[settings.family].channels
+        if max(settings.channels) > most:
+            raise Misconfigured(f"mixer {settings.host}: a mixer of the family {settings.family} has {most} channels")
 
     def observe(self) -> Observation:
         """Who it is, the strips that matter, the scene, and how loud the microphones are now."""

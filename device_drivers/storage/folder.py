@@ -49,7 +49,7 @@ class OwnDisk:
             files = self._list()
         except OSError as error:
             self._proved = None
-            raise NotAnswering(f"{self._folder}: cannot be read ({error.strerror}); is the disk there?") from error
+            raise self._unreadable(error) from error
         smart = self._smart.read() if self._smart is not None else None
         return DiskFacts(
             make=smart.make if smart else "",
@@ -70,15 +70,23 @@ class OwnDisk:
         """As in the facts. While the newest file grows it alone is looked at; a full folder is not listed for that."""
         newest = self._newest
         try:
-            if newest is not None and newest.path.stat().st_size > newest.size:
-                about = newest.path.stat()
+            about = newest.path.stat() if newest is not None else None
+        except FileNotFoundError:  # its recorder has renamed or removed it
+            newest = self._newest = about = None
+        except OSError as error:
+            raise self._unreadable(error) from error
+        try:
+            if newest is not None and about is not None and about.st_size > newest.size:
                 return self._still_for([Recording(newest.path, about.st_size, about.st_mtime_ns)])
             now_s = self._clock.monotonic()
             if now_s < self._listed_s + _LIST_SHARE * self._list_took_s:
                 return round(now_s - self._grew_s, 1) if newest is not None else None
             return self._still_for(self._list())
         except OSError as error:
-            raise NotAnswering(f"{self._folder}: cannot be read ({error.strerror}); is the disk there?") from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> NotAnswering:
+        return NotAnswering(f"{self._folder}: cannot be read ({error.strerror}); is the disk there?")
 
     def _list(self) -> list[Recording]:
         began_s = self._clock.monotonic()

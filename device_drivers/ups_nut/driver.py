@@ -72,7 +72,11 @@ class UpsNut(Driver):
         started_s = self.clock.monotonic()
         until_s = started_s + offered[action].takes_s
         before = self._variables()
-        self._ask(lambda upsd: upsd.run_command(self.settings.ups, action))
+        try:
+            self._ask(lambda upsd: upsd.run_command(self.settings.ups, action), _SaidOnce)
+        except NotAnswering:  # its answer may be what was lost; then the UPS shows that it took it
+            if _shows(action, before):
+                raise
         progress("handed_over")
         if action in protocol.BEEPER_AFTER:
             wanted = protocol.BEEPER_AFTER[action]
@@ -123,9 +127,12 @@ class UpsNut(Driver):
     def _variables(self) -> dict[str, str]:
         return self._ask(lambda upsd: upsd.list_vars(self.settings.ups))
 
-    def _ask(self, question: "Callable[[aionut.AIONUTClient], Coroutine[Any, Any, T]]") -> T:
+    def _ask(
+        self, question: "Callable[[aionut.AIONUTClient], Coroutine[Any, Any, T]]",
+        client: type[aionut.AIONUTClient] = aionut.AIONUTClient,
+    ) -> T:  # fmt: skip
         async def talk() -> T:
-            upsd = aionut.AIONUTClient(
+            upsd = client(
                 self.settings.host,
                 self.settings.port,
                 self.settings.username,
@@ -140,6 +147,27 @@ class UpsNut(Driver):
 
         with _foreign_errors_of(f"{self.settings.ups}@{self.settings.host}:{self.settings.port}"):
             return asyncio.run(talk())
+
+
+class _SaidOnce(aionut.AIONUTClient):
+    """Says nothing a second time: the library asks again where upsd hangs up, and a UPS would be cycled twice."""
+
+    _has_connected = False
+
+    async def _connect(self) -> None:
+        if self._has_connected:
+            raise aionut.NUTOSError("upsd hung up")
+        self._has_connected = True
+        await super()._connect()
+
+
+def _shows(action: str, seen: Mapping[str, str]) -> bool:
+    """Whether a UPS looks already as it would after this, so that nothing can be told from how it looks."""
+    if action in protocol.BEEPER_AFTER:
+        return seen.get("ups.beeper.status") == protocol.BEEPER_AFTER[action]
+    if action.startswith("outlet."):
+        return seen.get(".".join(action.split(".")[:2]) + ".status") == "off"
+    return protocol.test_is_running(seen) is (action != "test.battery.stop")
 
 
 @contextmanager

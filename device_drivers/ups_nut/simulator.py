@@ -32,6 +32,8 @@ class SimulatedUps(StreamEquipment):
             "ups.test.result": "No test initiated",
             "outlet.1.status": "on",
         }
+        self.hangs_up = False
+        """Whether it leaves once it was told a command, without an answer."""
         self.commands = (
             "beeper.disable", "beeper.enable", "beeper.mute", "load.off", "outlet.1.load.cycle",
             "test.battery.start.quick", "test.battery.stop",
@@ -83,6 +85,8 @@ class SimulatedUps(StreamEquipment):
                 answer = self._list("CMD", list(self.commands))
             elif words[0] == "INSTCMD":
                 answer = self._command(words[2], given)
+                if self.hangs_up:
+                    return
             else:
                 answer = "ERR UNKNOWN-COMMAND"
             writer.write(f"{answer}\n".encode())

@@ -1,5 +1,6 @@
 """The camera driver against ipycam, which we did not write, and against what no emulator offers."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -163,6 +164,28 @@ def test_a_reboot_whose_answer_is_lost_is_seen_all_the_same(camera: SimulatedCam
     assert steps == ["asked", "gone", "back"] and camera.reboots == 1
 
 
+def test_a_camera_whose_media_come_up_late_is_back_once_they_answer(
+    camera: SimulatedCamera, equipment: EquipmentLoop
+) -> None:
+    driver = camera_at(camera.settings())
+    driver.observe()
+    steps: list[str] = []
+
+    async def begin_late() -> None:
+        await asyncio.sleep(3.0)
+        camera.media_is_up = True
+
+    def progress(detail: str, **params: Any) -> None:
+        steps.append(detail)
+        if detail == "gone":
+            camera.media_is_up = False
+            equipment.later(begin_late())
+
+    camera.reboot_s = 1.5
+    driver.act("reboot", {}, progress)
+    assert steps == ["asked", "gone", "back"] and camera.media_is_up
+
+
 def test_a_question_that_is_lost_is_no_reboot(camera: SimulatedCamera, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver_module, "_GOES_AWAY_WITHIN_S", 3.0)
     camera.ignores_reboot = True
@@ -314,6 +337,21 @@ def carried_out(camera: SimulatedCamera, image: Path, within_s: float) -> str:
     return failed.value.reason
 
 
+def test_a_question_that_is_lost_before_it_restarts_is_no_old_firmware(camera: SimulatedCamera, image: Path) -> None:
+    camera.flash.answers_on_s, steps = 4.0, []
+
+    def lose(detail: str, **params: Any) -> None:
+        steps.append(detail)
+        if detail == "image_taken":
+            camera.drops = "GetDeviceInformation"
+
+    driver = camera_at(camera.settings())
+    driver.image = lambda sha256: image
+    camera.flash.writes_s = 3.0
+    result = driver.act("upgrade_firmware", {"image": "a" * 64, "version": "V5.7.15"}, lose)
+    assert result["firmware"] == VERSION and camera.drops == "" and steps == ["image_goes", "image_taken", "gone"]
+
+
 def test_a_camera_that_never_restarts_has_no_new_firmware(camera: SimulatedCamera, image: Path) -> None:
     camera.flash.fault = "never_restarts"
     assert carried_out(camera, image, 3.0) == "did_not_go_away"
@@ -336,7 +374,7 @@ def test_a_power_cut_in_the_middle_leaves_the_old_firmware_and_says_so(
     acting.start()
     flash = camera.flash
     wait_for(lambda: flash.taken > 100_000 if moment == "image" else flash.is_writing, 10)
-    equipment.later(flash.lose_power(2.0))
+    equipment.later(flash.lose_power(4.0))
     acting.join(30)
     assert [error.reason for error in found] == ["upload_broke" if moment == "image" else "old_firmware"]
     assert camera.firmware == "V5.7.13"

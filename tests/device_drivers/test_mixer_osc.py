@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_drivers.equipment import EquipmentLoop
-from device_drivers.errors import ActFailed, BadAnswer, DriverError, NotAnswering
+from device_drivers.errors import ActFailed, BadAnswer, DriverError, Misconfigured, NotAnswering
 from device_drivers.mixer_osc.driver import MixerOsc
 from device_drivers.mixer_osc.line import decoded
 from device_drivers.mixer_osc.protocol import FAMILIES, Family, db_of, peak_of, position_of, readings_of
@@ -61,6 +61,14 @@ def test_a_mixer_says_who_it_is_and_what_is_muted(mixer: SimulatedMixer, driver:
     seen = driver.observe()
     assert seen.readings["mic_muted"] is True and seen.readings["muted_channels"] == "2"
     assert seen.readings["mic_fader"] == -10.0
+
+
+def test_channels_that_a_mixer_does_not_have_are_a_matter_of_its_settings(mixer: SimulatedMixer) -> None:
+    most = FAMILIES[mixer.family].channels
+    assert driver_of(mixer, channels=[most]).settings.channels == (most,)
+    if most < 32:
+        with pytest.raises(Misconfigured, match=f"has {most} channels"):
+            driver_of(mixer, channels=[1, most + 1])
 
 
 def test_lost_replies_are_asked_for_again(mixer: SimulatedMixer, driver: MixerOsc) -> None:

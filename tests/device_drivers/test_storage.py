@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from device_drivers.errors import ActFailed, Misconfigured, NotAnswering
 from device_drivers.storage.driver import Storage
+from device_drivers.storage.folder import OwnDisk
 from device_drivers.storage.smart import smart_of
 from tests.conftest import need
 from tests.counterparts.waiting import wait_for
@@ -113,6 +114,23 @@ def test_a_recorder_that_renames_its_files_takes_no_disk_away(folder: Path) -> N
     finally:
         stop.set()
         recorder.join()
+
+
+def test_whoever_watches_a_recording_is_not_blinded_when_it_is_renamed(folder: Path) -> None:
+    """It looks at the newest file alone; that one is there no more under its name."""
+    clock = Minutes()
+    watched = OwnDisk(folder, None, None, clock)
+    (folder / "now.part").write_bytes(b"x")
+    assert watched.recording_still() is not None
+    (folder / "now.part").rename(folder / "whole.mp4")
+    clock.later_s += 60.0
+    assert watched.recording_still() is not None
+    (folder / "whole.mp4").unlink()
+    clock.later_s += 60.0
+    assert watched.recording_still() is None
+    (folder / "next.part").write_bytes(b"x")
+    clock.later_s += 60.0
+    assert watched.recording_still() is not None
 
 
 def test_a_folder_that_is_not_there_is_no_disk(folder: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from demo.processes import Processes
 from demo.this_machine import _DUMMY, _UPSD, start_upsd
 from device_drivers.equipment import EquipmentLoop
-from device_drivers.errors import ActFailed, DriverError, Misconfigured, StaleAnswer, WrongCredentials
+from device_drivers.errors import ActFailed, DriverError, Misconfigured, NotAnswering, StaleAnswer, WrongCredentials
 from device_drivers.ups_nut.driver import UpsNut
 from device_drivers.ups_nut.protocol import actions_of, readings_of
 from device_drivers.ups_nut.simulator import SimulatedUps
@@ -94,6 +94,17 @@ def test_an_act_that_has_no_effect_fails_although_upsd_says_ok(equipment: Equipm
         ups_at(ups.port).act("beeper.mute", {}, lambda detail, **params: None)
     assert failed.value.reason == "no_effect_seen"
     assert ups.executed == ["beeper.mute"]
+
+
+def test_a_command_is_said_once_where_upsd_hangs_up_and_what_the_ups_shows_counts(equipment: EquipmentLoop) -> None:
+    ups = SimulatedUps()
+    equipment.run(ups.plug_in())
+    ups.hangs_up = True
+    ups_at(ups.port).act("beeper.mute", {}, lambda detail, **params: None)
+    assert ups.executed == ["beeper.mute"] and ups.variables["ups.beeper.status"] == "muted"
+    with pytest.raises(NotAnswering):
+        ups_at(ups.port).act("beeper.mute", {}, lambda detail, **params: None)
+    assert ups.executed == ["beeper.mute", "beeper.mute"], "it was muted before: nothing tells that it took it"
 
 
 def test_an_outlet_is_seen_off_and_on(equipment: EquipmentLoop) -> None:
