@@ -1,5 +1,6 @@
 """One piece of equipment with an SNMP agent."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from threading import Event
 from typing import Annotated, Literal
@@ -7,14 +8,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 from puresnmp import V2C, V3, Auth, Priv
-from puresnmp.exc import AuthorizationError, ErrorResponse
+from puresnmp.exc import AuthorizationError, ErrorResponse, TooBig
 
 from device_drivers.driver import Driver, Observation, Progress
 from device_drivers.errors import ActFailed, BadAnswer, Misconfigured, NotAnswering, NotOffered, WrongCredentials
 from device_drivers.registry import description_of
 from device_drivers.snmp import objects
 from device_drivers.snmp.description import PAUSE_S
-from device_drivers.snmp.line import Line
+from device_drivers.snmp.line import AT_ONCE, Line
 from wire.description import ActionSpec
 from wire.fields import Params
 from wire.times import Clock
@@ -22,6 +23,7 @@ from wire.times import Clock
 Secret = Annotated[str, Meta(min_length=8, max_length=64)]
 _ObjectName = Annotated[str, Meta(pattern=r"^1\.3(\.\d{1,10}){2,30}$")]
 _PERIOD_S = 0.3
+_COLUMNS = (objects.IF_TYPE, objects.IF_ADMIN, objects.IF_OPER)
 
 
 class User(Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,22 +68,16 @@ class Snmp(Driver):
         super().__init__(settings, clock)
         if settings.user is None and settings.community is None:
             raise Misconfigured(f"SNMP {settings.host}: give a community (v2c) or a user (v3)")
+        self._at_once, self._was_silent = AT_ONCE, False
 
     def observe(self) -> Observation:
         """Identity, uptime, ports, and a UPS's own objects where there are any."""
-        line = self._line()
         poe = self.settings.poe
         ports = poe.ports if poe else ()
         poe_object = poe.object if poe else objects.POE_ADMIN
-        try:
-            told = line.get((*objects.SCALARS, *(f"{poe_object}.{port}" for port in ports)))
-            told |= line.columns((objects.IF_TYPE, objects.IF_ADMIN, objects.IF_OPER))
-        except AuthorizationError as error:
-            raise WrongCredentials(f"{line.where}: this user may not read") from error
-        except ErrorResponse as error:
-            raise BadAnswer(f"{line.where}: it refuses to be read: {type(error).__name__}") from error
+        told = self._told((*objects.SCALARS, *(f"{poe_object}.{port}" for port in ports)))
         if told.get(objects.SYS_UPTIME) is None:
-            raise BadAnswer(f"{line.where}: an agent without sysUpTime is not allowed to show us itself")
+            raise BadAnswer(f"SNMP {self.settings.host}: an agent without sysUpTime is not allowed to show us itself")
         return Observation(
             seen_s=self.clock.monotonic(),
             readings=objects.readings_of(told, ports, poe_object),
@@ -108,6 +104,40 @@ class Snmp(Driver):
         """The port."""
         return str(params["port"]) if action == "cycle_port" else None
 
+    def _told(self, names: Sequence[str]) -> dict[str, object]:
+        """All that is asked for. Cards of some UPSs are silent to a request for many objects, or say tooBig, and answer
+        each alone: one that was silent last time and now answers to its uptime is asked so, from then on."""
+        until_s, timeout_s = self.clock.monotonic() + self.settings.timeout_s, self.settings.timeout_s
+        if self._was_silent and self._at_once > 1:
+            self._read(self._line(within_s=timeout_s / 4), (objects.SYS_UPTIME,), ())
+            timeout_s /= 4
+        if self._at_once > 1:
+            try:
+                told = self._read(self._line(within_s=timeout_s), names)
+            except NotAnswering:
+                if not self._was_silent:
+                    self._was_silent = True
+                    raise
+            except TooBig:
+                pass
+            else:
+                self._was_silent = False
+                return told
+        left_s = max(0.1, until_s - self.clock.monotonic())
+        told = self._read(self._line(within_s=left_s, at_once=1), names)
+        self._at_once = 1
+        return told
+
+    def _read(self, line: Line, names: Sequence[str], columns: Sequence[str] = _COLUMNS) -> dict[str, object]:
+        try:
+            return line.get(names) | (line.columns(columns) if columns else {})
+        except TooBig:
+            raise
+        except AuthorizationError as error:
+            raise WrongCredentials(f"{line.where}: this user may not read") from error
+        except ErrorResponse as error:
+            raise BadAnswer(f"{line.where}: it refuses to be read: {type(error).__name__}") from error
+
     def _set(self, name: str, value: int) -> None:
         """Set, and read back until it is so; datagrams get lost in both directions."""
         said: object = None
@@ -115,16 +145,16 @@ class Snmp(Driver):
         while True:
             with suppress(NotAnswering):
                 self._line(to_write=True).set(name, value)
-                said = self._line().get((name,))[name]
+                said = self._read(self._line(), (name,), ())[name]
             if said == value:
                 return
             if self.clock.monotonic() >= until_s:
                 raise ActFailed("no_effect_seen")
             Event().wait(_PERIOD_S)
 
-    def _line(self, to_write: bool = False) -> Line:
+    def _line(self, to_write: bool = False, within_s: float | None = None, at_once: int = AT_ONCE) -> Line:
         given = self.settings
-        return Line(given.host, given.port, self._credentials(to_write), given.timeout_s)
+        return Line(given.host, given.port, self._credentials(to_write), within_s or given.timeout_s, at_once)
 
     def _credentials(self, to_write: bool) -> V2C | V3:
         """Version 3 where a user is named, else 2c."""

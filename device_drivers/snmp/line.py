@@ -10,7 +10,7 @@ from typing import Any
 
 from puresnmp import V2C, V3, Client
 from puresnmp import ObjectIdentifier as Oid
-from puresnmp.exc import ErrorResponse, MissingPlugin, NotInTimeWindow, SnmpError, Timeout
+from puresnmp.exc import ErrorResponse, GenErr, MissingPlugin, NoSuchOID, NotInTimeWindow, SnmpError, Timeout
 from x690.exc import X690Error
 from x690.types import Integer
 
@@ -20,7 +20,8 @@ from device_drivers.snmp.ber import is_sound
 _TRIES = 4
 _MOST_BYTES = 65_536
 _MOST_ROWS = 512
-_AT_ONCE = 20
+AT_ONCE = 20
+"""So many objects in one request; rows of a table come half as many at once."""
 _ASTRAY = (
     X690Error,
     ArithmeticError,
@@ -38,8 +39,10 @@ _ASTRAY = (
 class Line:
     """Questions to one agent; all of them together end within `timeout_s`."""
 
-    def __init__(self, host: str, port: int, credentials: V2C | V3, timeout_s: float) -> None:
+    def __init__(self, host: str, port: int, credentials: V2C | V3, timeout_s: float, at_once: int = AT_ONCE) -> None:
+        """`at_once`: objects in one request; with 1 each is asked for alone, and one that fails is not there."""
         self.where = f"SNMP {host}:{port}"
+        self._at_once = at_once
         self._until_s = time.monotonic() + timeout_s
         self._timeout_s = timeout_s
         with self._errors():
@@ -50,9 +53,15 @@ class Line:
 
         async def ask() -> dict[str, object]:
             found: dict[str, object] = {}
-            for at in range(0, len(names), _AT_ONCE):
-                part = names[at : at + _AT_ONCE]
-                values = await self._client.multiget([Oid(name) for name in part])
+            for at in range(0, len(names), self._at_once):
+                part = names[at : at + self._at_once]
+                try:
+                    values = await self._client.multiget([Oid(name) for name in part])
+                except (NoSuchOID, GenErr):
+                    if len(part) > 1:
+                        raise
+                    found[part[0]] = None
+                    continue
                 found |= {name: _plain(value) for name, value in zip(part, values, strict=True)}
             return found
 
@@ -64,10 +73,13 @@ class Line:
 
         async def ask() -> dict[str, object]:
             found: dict[str, object] = {}
-            async for bind in self._client.bulkwalk([Oid(name) for name in names], bulk_size=10):
-                found[str(bind.oid).lstrip(".")] = _plain(bind.value)
-                if len(found) >= _MOST_ROWS:
-                    break
+            alone = self._at_once == 1
+            for part in [[name] for name in names] if alone else [names]:
+                rows = self._client.bulkwalk([Oid(name) for name in part], bulk_size=1 if alone else AT_ONCE // 2)
+                async for bind in rows:
+                    found[str(bind.oid).lstrip(".")] = _plain(bind.value)
+                    if len(found) >= _MOST_ROWS:
+                        return found
             return found
 
         found: dict[str, object] = self._run(ask())

@@ -72,12 +72,12 @@ def identity_of(told: Told) -> Identity:
 
 def _links(told: Told) -> list[bool]:
     """Of each Ethernet port that is meant to be up: whether it is."""
-    found = []
+    found: list[object] = []
     for name, kind in told.items():
         index = name.removeprefix(f"{IF_TYPE}.")
         if index != name and kind == _ETHERNET and told.get(f"{IF_ADMIN}.{index}") == _UP:
-            found.append(told.get(f"{IF_OPER}.{index}") == _UP)
-    return found
+            found.append(told.get(f"{IF_OPER}.{index}"))
+    return [state == _UP for state in found if state is not None]
 
 
 def _number(told: Told, name: str) -> float | None:

@@ -20,6 +20,10 @@ class SimulatedAgent(DatagramEquipment):
         super().__init__(port)
         self.community, self.write_community = "diemcau-ro", "diemcau-rw"
         self.ignores_writes = False
+        self.most_binds, self.says_too_big = 1_000, False
+        """What a small card takes in one request or answer; it is silent to more, or says tooBig."""
+        self.largest = 0
+        """The most that was asked for at once."""
         self.booted_s = time.monotonic() - 86_400
         self.objects: dict[str, int | str] = {
             objects.SYS_DESCR: "Poly G7500 Software 4.2.0", objects.SYS_NAME: "decoder",
@@ -49,6 +53,13 @@ class SimulatedAgent(DatagramEquipment):
         if str(_V2C.apiMessage.get_community(message)) not in may:
             return
         answer = _V2C.apiMessage.get_response(message)
+        wanted = _binds_of(pdu)
+        self.largest = max(self.largest, wanted)
+        if wanted > self.most_binds:
+            if self.says_too_big:
+                _V2C.apiPDU.set_error_status(_V2C.apiMessage.get_pdu(answer), 1)
+                self.say(encoder.encode(answer), sender)
+            return
         _V2C.apiPDU.set_varbinds(_V2C.apiMessage.get_pdu(answer), self._answers(pdu, is_write))
         self.say(encoder.encode(answer), sender)
 
@@ -85,6 +96,12 @@ class SimulatedAgent(DatagramEquipment):
         if value is None:
             return _V2C.NoSuchInstance("")
         return _V2C.Integer32(value) if isinstance(value, int) else _V2C.OctetString(value.encode())
+
+
+def _binds_of(pdu: Any) -> int:
+    if pdu.isSameTypeWith(_V2C.GetBulkRequestPDU()):
+        return len(_V2C.apiBulkPDU.get_varbinds(pdu)) * int(_V2C.apiBulkPDU.get_max_repetitions(pdu))
+    return len(_V2C.apiPDU.get_varbinds(pdu))
 
 
 def _name(found: Any) -> str:

@@ -147,6 +147,42 @@ def test_a_switch_that_says_yes_and_does_nothing_is_a_failure(switch: SimulatedA
         driver.act("cycle_port", {"port": "1.1"}, lambda *_, **__: None)
 
 
+def snmp_at(agent: SimulatedAgent, **changed: Any) -> Snmp:
+    return Snmp(msgspec.convert(agent.settings() | {"timeout_s": 2.0} | changed, Snmp.Settings), SystemClock())
+
+
+def test_a_card_that_answers_one_object_at_a_time_is_read(switch: SimulatedAgent) -> None:
+    """Silent to more: the third look is as good as any, and asks for no more at once. Its rows are all there."""
+    switch.most_binds = 1
+    driver = snmp_at(switch)
+    with pytest.raises(NotAnswering):
+        driver.observe()
+    readings = driver.observe().readings
+    assert (readings["battery_charge"], readings["links_up"], readings["system_name"]) == (100.0, 8.0, "decoder")
+    switch.largest = 0
+    assert driver.observe().readings["poe_ports_off"] == 0 and switch.largest == 1
+
+
+def test_a_card_that_says_too_big_is_read_at_once(switch: SimulatedAgent) -> None:
+    switch.most_binds, switch.says_too_big = 1, True
+    driver = snmp_at(switch)
+    assert driver.observe().readings["links_up"] == 8.0
+    switch.largest = 0
+    assert driver.observe().readings["battery_charge"] == 100.0 and switch.largest == 1
+
+
+def test_an_agent_that_was_away_is_asked_for_many_again(switch: SimulatedAgent, equipment: EquipmentLoop) -> None:
+    driver = snmp_at(switch)
+    equipment.run(switch.unplug())
+    for _ in range(2):
+        with pytest.raises(NotAnswering):
+            driver.observe()
+    equipment.run(switch.plug_in())
+    for _ in range(2):
+        switch.largest = 0
+        assert driver.observe().readings["links_up"] == 8.0 and switch.largest > 10
+
+
 def test_a_port_that_is_down_is_counted(switch: SimulatedAgent) -> None:
     driver = Snmp(msgspec.convert(switch.settings(), Snmp.Settings), SystemClock())
     switch.objects[f"{objects.IF_OPER}.3"] = 2

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from demo.broker import mosquitto
 from demo.processes import Processes
+from tests.conftest import need
 from tests.counterparts.databases import everything_in
 from tests.counterparts.fleet import FleetUnderTest
 from tests.counterparts.forked import SERVER
+from tests.counterparts.guarded import GuardedFleet
 from tests.counterparts.identity import PUBLIC
 from tests.counterparts.mail_server import MailServer, text_of
 from tests.counterparts.room import RoomUnderTest
@@ -209,6 +212,25 @@ def test_somebody_elsewhere_hears_that_the_server_is_silent(
         fleet.close()
         listener.shutdown()
         listener.server_close()
+
+
+def test_a_server_with_an_authority_of_its_own_is_watched_by_that_authority(
+    processes: Processes, tmp_path: Path, mail: MailServer
+) -> None:
+    need(mosquitto(), "mosquitto")
+    fleet = GuardedFleet(processes, tmp_path / "server", web_tls=True)
+    fleet.start()
+    known = tmp_path / "authority.pem"
+    known.write_text(fleet.authority.trusted_by_rooms)
+    told = [*SERVER, "--folder", str(tmp_path / "elsewhere"), "watch", fleet.address, "--authority", str(known)]
+    environment = {"DIEMCAU_SMTP": f"smtp://127.0.0.1:{mail.port}", "DIEMCAU_SMTP_FROM": "watch@tinh.vn"}
+    processes.start("watch", [*told, "--to", "noc@tinh.vn", "--every", "0.3", "--after", "3"], environment)
+    fleet.kill()
+    wait_for(lambda: mail.to("noc@tinh.vn"), 60, "nobody cried")
+    fleet.start()
+    wait_for(lambda: len(mail.to("noc@tinh.vn")) == 2, 60, "its certificate is not believed")
+    assert "trả lời lại" in mail.to("noc@tinh.vn")[1]["Subject"]
+    fleet.close()
 
 
 def test_whoever_withdraws_is_erased_and_never_written_to_again(fleet: FleetUnderTest, mail: MailServer) -> None:
