@@ -10,12 +10,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from msgspec.structs import replace
 
 from demo.broker import mosquitto
 from demo.processes import Processes
 from edge_agent.identity import write_private
 from fleet_server.authority.certificates import Authority, issue, new_authority, new_key, pem_of
-from fleet_server.broker.mosquitto import SERVER_NAME
+from fleet_server.broker.mosquitto import SERVER_NAME, Doors, write_config
 from fleet_server.errors import BadFile
 from tests.conftest import need
 from tests.counterparts.forked import ForkingProcesses
@@ -434,3 +435,13 @@ def test_what_a_room_was_refused_is_counted_and_recorded_at_the_centre(province:
     rows = [json.loads(line) for line in province.cli("audit", "export").stdout.splitlines()]
     assert any(row["act"] == "broker.refused" and row["site"] == A for row in rows)
     assert province.refused().get(B, 0) == before.get(B, 0)
+
+
+def test_a_configuration_that_is_as_it_was_keeps_its_time(tmp_path: Path) -> None:
+    """By it an upgrade knows that the broker need not begin anew, and no room is cut off."""
+    doors = Doors(port=8883, host="0.0.0.0", inner_port=8884, inner_host="127.0.0.1", count_refused=True)
+    conf = write_config(tmp_path, doors)
+    before = conf.stat().st_mtime_ns, conf.stat().st_ino
+    assert write_config(tmp_path, doors) == conf and (conf.stat().st_mtime_ns, conf.stat().st_ino) == before
+    write_config(tmp_path, replace(doors, port=8885))
+    assert conf.stat().st_ino != before[1] and "8885" in conf.read_text()
