@@ -46,6 +46,8 @@ class SimulatedCamera(StreamEquipment):
         self.reboots = 0
         self.reboot_s = 3.0
         self.ignores_reboot = False
+        self.pictures_at: int | None = None
+        """The port of another server of this camera that has its pictures; its own has none then."""
         self.media_is_up = True
         """Whether all but its clock answers: after a start the media of many begin much later."""
         self.drops = ""
@@ -105,6 +107,8 @@ class SimulatedCamera(StreamEquipment):
         return f"Basic {given}" in head
 
     def _snapshot(self, head: str) -> tuple[str, str, bytes]:
+        if self.pictures_at is not None:
+            return "404 Not Found", "text/plain", b""
         if not self._lets_in(head):
             return "401 Unauthorized", "text/plain", b""
         if self.picture != "still":
@@ -199,8 +203,9 @@ class SimulatedCamera(StreamEquipment):
         )
 
     def _GetSnapshotUri(self, _body: str) -> str:
+        at = f"http://127.0.0.1:{self.pictures_at or self.port}/snapshot.jpg"
         return (
-            f"<trt:GetSnapshotUriResponse><trt:MediaUri><tt:Uri>{self._address('/snapshot.jpg')}</tt:Uri>{_UNTIL}"
+            f"<trt:GetSnapshotUriResponse><trt:MediaUri><tt:Uri>{at}</tt:Uri>{_UNTIL}"
             "</trt:MediaUri></trt:GetSnapshotUriResponse>"
         )
 

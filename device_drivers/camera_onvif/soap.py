@@ -35,36 +35,37 @@ _STALLS_S = 60.0
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Speaks to one host and port only, follows no redirect, reads at most so much for so long."""
+    """Speaks to one host only, at its port and where its pictures are; follows no redirect, reads at most so much for so
+    long."""
 
     def __init__(self, host: str, port: int, timeout_s: float) -> None:
         super().__init__(max_retries=0)
-        self._netloc = (host.lower(), port)
+        self._host, self.ports = host.lower(), {port}
         self.most_bytes, self.waits_s = _MAX_SOAP_BYTES, timeout_s
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """One request and its whole answer."""
         url = urlsplit(request.url or "")
-        if (url.hostname, url.port or 80) != self._netloc:
-            raise BadAnswer(f"the camera sends us to {url.hostname}:{url.port}; only {self._netloc[0]} is configured")
+        if url.hostname != self._host or (url.port or 80) not in self.ports:
+            raise BadAnswer(f"the camera sends us to {url.hostname}:{url.port}; only {self._host} is configured")
         until_s = monotonic() + self.waits_s
         kwargs |= {"timeout": self.waits_s, "stream": True}
         response = super().send(request, *args, **kwargs)
         if response.is_redirect:
             response.close()
-            raise BadAnswer(f"{self._netloc[0]} answers with a redirect, which is not followed")
+            raise BadAnswer(f"{self._host} answers with a redirect, which is not followed")
         body = bytearray()
         try:
             while part := response.raw.read1(_CHUNK_BYTES, decode_content=True):
                 body += part
                 if len(body) > self.most_bytes:
-                    raise BadAnswer(f"{self._netloc[0]} answers with more than {self.most_bytes} bytes")
+                    raise BadAnswer(f"{self._host} answers with more than {self.most_bytes} bytes")
                 if monotonic() > until_s:
-                    raise NotAnswering(f"{self._netloc[0]}: its answer takes longer than {self.waits_s:g} s")
+                    raise NotAnswering(f"{self._host}: its answer takes longer than {self.waits_s:g} s")
         except urllib3.exceptions.TimeoutError as error:
-            raise NotAnswering(f"{self._netloc[0]}: its answer stops in the middle") from error
+            raise NotAnswering(f"{self._host}: its answer stops in the middle") from error
         except urllib3.exceptions.HTTPError as error:
-            raise BadAnswer(f"{self._netloc[0]}: its answer is no HTTP ({type(error).__name__})") from error
+            raise BadAnswer(f"{self._host}: its answer is no HTTP ({type(error).__name__})") from error
         finally:
             response.close()
         response.raw = io.BytesIO(bytes(body))
@@ -85,6 +86,7 @@ class Services:
         self._transport = Transport(session=self._session, timeout=timeout_s, operation_timeout=timeout_s)
         self._made: dict[str, Any] = {}
         self._way_in: AuthBase | None = None
+        self._no_pictures_at: set[int] = set()
         self.skew = timedelta(0)
         """How far the camera's clock is ahead of ours; its digest wants its own time."""
 
@@ -111,15 +113,34 @@ class Services:
     def forget(self) -> None:
         """Make every service anew, with the skew and paths as they are then."""
         self._made.clear()
+        self._no_pictures_at.clear()
 
-    def here(self, address: str) -> str:
+    def here(self, address: str, port: int | None = None) -> str:
         """An address that the camera named, on the host and port that we were told: it may believe another."""
         url = urlsplit(address)
-        return urlunsplit(("http", f"{self._host}:{self._port}", url.path or "/", url.query, ""))
+        return urlunsplit(("http", f"{self._host}:{port or self._port}", url.path or "/", url.query, ""))
 
     def picture(self, address: str) -> bytes:
-        """The bytes of a snapshot, by Digest or Basic, whichever the camera asks for."""
-        url = self.here(address)
+        """The bytes of a snapshot, by Digest or Basic, whichever the camera asks for.
+
+        Some makes have their pictures at another port than their services, and name it: there one looks first.
+        """
+        if (port := self._port_of_pictures(address)) is not None:
+            try:
+                return self._picture(self.here(address, port))
+            except (BadAnswer, NotAnswering, requests.RequestException):
+                self._no_pictures_at.add(port)  # until it is asked anew who it is
+        return self._picture(self.here(address))
+
+    def _port_of_pictures(self, address: str) -> int | None:
+        url = urlsplit(address)
+        port = url.port or 80
+        if url.scheme != "http" or url.hostname != self._host.lower() or port in (self._port, *self._no_pictures_at):
+            return None
+        self._adapter.ports = {self._port, port}
+        return port
+
+    def _picture(self, url: str) -> bytes:
         self._adapter.most_bytes = _MAX_PICTURE_BYTES
         try:
             answer = self._session.get(url, auth=self._way_in, allow_redirects=False)

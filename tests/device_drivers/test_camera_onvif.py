@@ -19,7 +19,7 @@ from device_drivers.camera_onvif.driver import CameraOnvif
 from device_drivers.camera_onvif.layout import without_password
 from device_drivers.camera_onvif.simulated_flash import Fault, image_of
 from device_drivers.camera_onvif.simulator import SimulatedCamera
-from device_drivers.camera_onvif.soap import wsdl_of
+from device_drivers.camera_onvif.soap import Services, wsdl_of
 from device_drivers.camera_onvif.surface import OPERATIONS, Surface
 from device_drivers.camera_onvif.upgrade import Upgrade, names
 from device_drivers.equipment import EquipmentLoop
@@ -249,6 +249,28 @@ def test_a_setting_that_is_not_kept_fails(camera: SimulatedCamera) -> None:
 def test_a_camera_that_names_another_host_is_still_asked_only_at_its_own(camera: SimulatedCamera) -> None:
     camera._address = lambda path: f"http://192.0.2.7:9{path}"  # type: ignore[method-assign]
     assert camera_at(camera.settings()).observe().readings["frame"] is True
+
+
+def test_pictures_at_another_port_of_the_camera_are_found_and_a_closed_one_takes_nothing_else_away(
+    camera: SimulatedCamera, equipment: EquipmentLoop
+) -> None:
+    pictures = SimulatedCamera()
+    equipment.run(pictures.plug_in())
+    camera.pictures_at = pictures.port
+    driver = camera_at(camera.settings())
+    assert driver.observe().readings["frame"] is True
+    equipment.run(pictures.unplug())
+    for _ in range(2):
+        seen = driver.observe().readings
+        assert seen["frame"] is False and seen["profiles"] == 1.0, "the camera itself is there"
+
+
+def test_pictures_are_looked_for_at_no_other_host(camera: SimulatedCamera) -> None:
+    services = Services("127.0.0.1", camera.port, "admin", "camera", 2.0)
+    for named in ("http://192.0.2.9:81/snapshot.jpg", "rtsp://127.0.0.1:81/snapshot.jpg", "http://localhost:81/x"):
+        assert services._port_of_pictures(named) is None
+    assert services._port_of_pictures("http://127.0.0.1/snapshot.jpg") == 80
+    services.close()
 
 
 def test_entities_in_an_answer_are_not_expanded(camera: SimulatedCamera) -> None:
