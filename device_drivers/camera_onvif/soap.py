@@ -35,8 +35,7 @@ _STALLS_S = 60.0
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Speaks to one host only, at its port and where its pictures are; follows no redirect, reads at most so much for so
-    long."""
+    """Speaks to one host, at its port and where its pictures are; follows no redirect, reads so much for so long."""
 
     def __init__(self, host: str, port: int, timeout_s: float) -> None:
         super().__init__(max_retries=0)
