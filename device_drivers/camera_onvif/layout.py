@@ -7,7 +7,7 @@ import onvif
 import zeep.exceptions
 from msgspec import Struct
 
-from device_drivers.camera_onvif.border import cause_of
+from device_drivers.camera_onvif.border import cause_of, is_refusal
 from device_drivers.camera_onvif.soap import Services
 from device_drivers.driver import Identity
 from device_drivers.errors import BadAnswer
@@ -105,7 +105,8 @@ def _optional(ask: Any) -> Any:
     try:
         return ask()
     except onvif.ONVIFError as error:
-        if isinstance(cause_of(error), zeep.exceptions.Fault | zeep.exceptions.XMLParseError | ValueError):
+        cause = cause_of(error)
+        if is_refusal(cause) or isinstance(cause, zeep.exceptions.Fault | zeep.exceptions.XMLParseError | ValueError):
             return None
         raise
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from PIL import Image, ImageDraw
 
+from device_drivers.camera_onvif.simulated_digest import DigestDoor
 from device_drivers.camera_onvif.simulated_flash import Flash
 from device_drivers.equipment import StreamEquipment
 
@@ -46,6 +47,9 @@ class SimulatedCamera(StreamEquipment):
         self.reboots = 0
         self.reboot_s = 3.0
         self.ignores_reboot = False
+        self.soap_wants: Literal["token", "digest", "digest_alone"] = "token"
+        """By which of them its services let somebody in: by HTTP Digest, where the token may or may not go along."""
+        self.door = DigestDoor(username, password)
         self.pictures_at: int | None = None
         """The port of another server of this camera that has its pictures; its own has none then."""
         self.media_is_up = True
@@ -81,8 +85,9 @@ class SimulatedCamera(StreamEquipment):
             if head.startswith("GET /snapshot"):
                 status, kind, answer = self._snapshot(head)
             else:
-                status, kind, answer = self._soap(body)
-            extra = 'WWW-Authenticate: Basic realm="camera"\r\n' if status.startswith("401") else ""
+                status, kind, answer = self._soap(body, head)
+            way = 'Basic realm="camera"' if head.startswith("GET") else self.door.challenge
+            extra = f"WWW-Authenticate: {way}\r\n" if status.startswith("401") else ""
             writer.write(
                 f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{extra}Content-Length: {len(answer)}\r\n\r\n".encode()
                 + answer
@@ -115,14 +120,18 @@ class SimulatedCamera(StreamEquipment):
             self._shown += 1
         return "200 OK", "image/jpeg", _frames(self.picture == "dark")[self._shown % 4]
 
-    def _soap(self, body: str) -> tuple[str, str, bytes]:
+    def _soap(self, body: str, head: str) -> tuple[str, str, bytes]:
         operation = re.search(r"Body[^>]*>\s*<(?:\w+:)?(\w+)", body)
         name = operation[1] if operation else ""
         kind = "application/soap+xml; charset=utf-8"
         is_open = name == "GetSystemDateAndTime" and self.time_is_for in ("anybody", "who_is_not_named")
         if is_open and self.time_is_for == "who_is_not_named":
             is_open = "UsernameToken" not in body
-        if not is_open and (refused := self._refuses(body)):
+        by_digest = self.soap_wants != "token"
+        if not is_open and by_digest and not self.door.lets_in(head):
+            return "401 Unauthorized", "text/html", b"<!DOCTYPE html><html><body>401 Unauthorized</body></html>"
+        named = "UsernameToken" in body and (self.soap_wants == "digest_alone" or not by_digest)
+        if not is_open and (named or not by_digest) and (refused := self._refuses(body, by_digest)):
             fault = _FAULT.format(code="NotAuthorized", text=refused)
             return "400 Bad Request", kind, _ENVELOPE.format(body=fault).encode()
         answer = getattr(self, f"_{name}", None)
@@ -134,8 +143,10 @@ class SimulatedCamera(StreamEquipment):
             return "500 Internal Server Error", kind, _ENVELOPE.format(body=fault).encode()
         return "200 OK", kind, _ENVELOPE.format(body=answer(body)).encode()
 
-    def _refuses(self, body: str) -> str | None:
+    def _refuses(self, body: str, by_digest: bool) -> str | None:
         """Check the digest of WS-Security UsernameToken 1.0, and that its time is ours within 300 s."""
+        if by_digest:
+            return "Sender not Authorized"  # twice is once too often
         token = {
             name: found[1] if (found := re.search(rf"<(?:\w+:)?{name}(?:\s[^>]*)?>([^<]*)<", body)) else ""
             for name in ("Username", "Password", "Nonce", "Created")

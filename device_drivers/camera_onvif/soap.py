@@ -22,9 +22,9 @@ import zeep.wsdl
 from onvif.definition import SERVICES
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
-from zeep.transports import Transport
 
 from device_drivers.camera_onvif.surface import OPERATIONS, Surface
+from device_drivers.camera_onvif.transport import SoapTransport
 from device_drivers.errors import BadAnswer, NotAnswering, WrongCredentials
 
 _MAX_SOAP_BYTES = 1 << 20
@@ -82,7 +82,7 @@ class Services:
         self._session.trust_env = False
         self._session.mount("http://", self._adapter)
         self._session.mount("https://", self._adapter)
-        self._transport = Transport(session=self._session, timeout=timeout_s, operation_timeout=timeout_s)
+        self._transport = SoapTransport(self._session, timeout_s, username, password)
         self._made: dict[str, Any] = {}
         self._way_in: AuthBase | None = None
         self._no_pictures_at: set[int] = set()

@@ -251,6 +251,27 @@ def test_a_camera_that_names_another_host_is_still_asked_only_at_its_own(camera:
     assert camera_at(camera.settings()).observe().readings["frame"] is True
 
 
+@pytest.mark.parametrize("wants", ["digest", "digest_alone"])
+def test_a_camera_that_wants_http_digest_is_read(camera: SimulatedCamera, wants: Any) -> None:
+    camera.soap_wants = wants
+    driver = camera_at(camera.settings())
+    for _ in range(2):
+        seen = driver.observe()
+        assert seen.readings["frame"] is True and seen.identity.model == camera.model
+    assert camera.door.refusals == 0
+    camera.clock_off = timedelta(days=-20_000)
+    assert camera_at(camera.settings()).observe().readings["profiles"] == 1.0, "Digest goes by no clock"
+
+
+def test_a_wrong_password_for_http_digest_is_told_as_one_and_locks_nobody_out(camera: SimulatedCamera) -> None:
+    camera.soap_wants = "digest"
+    driver = camera_at(camera.settings() | {"password": "wrong"})
+    for _ in range(4):
+        with pytest.raises(WrongCredentials):
+            driver.observe()
+    assert camera.door.refusals <= 3, "and it is not asked again and again"
+
+
 def test_pictures_at_another_port_of_the_camera_are_found_and_a_closed_one_takes_nothing_else_away(
     camera: SimulatedCamera, equipment: EquipmentLoop
 ) -> None:
@@ -276,8 +297,8 @@ def test_pictures_are_looked_for_at_no_other_host(camera: SimulatedCamera) -> No
 def test_entities_in_an_answer_are_not_expanded(camera: SimulatedCamera) -> None:
     bomb = '<!DOCTYPE x [<!ENTITY a "' + "b" * 1_000 + '"><!ENTITY c "' + "&a;" * 1_000 + '">]>'
     real = camera._soap
-    camera._soap = lambda body: (  # type: ignore[method-assign]
-        "200 OK", "application/soap+xml", real(body)[2].replace(b"?>", b"?>" + bomb.encode(), 1),
+    camera._soap = lambda body, head: (  # type: ignore[method-assign]
+        "200 OK", "application/soap+xml", real(body, head)[2].replace(b"?>", b"?>" + bomb.encode(), 1),
     )  # fmt: skip
     with pytest.raises(BadAnswer):
         camera_at(camera.settings()).observe()
