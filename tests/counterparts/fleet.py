@@ -81,12 +81,12 @@ class FleetUnderTest:
             assert answer.status_code == 303, answer.text
             return [{"name": name, "value": value, "url": self.address} for name, value in browser.cookies.items()]
 
-    def import_sites(self, rows: str) -> None:
-        """Take the rows of a CSV file in, beside a server that may run."""
+    def import_sites(self, rows: str, reopen: bool = False) -> None:
+        """Take the rows of a CSV file in, beside a server that may run; with `reopen` also sites that were closed."""
         (self.folder / "sites.csv").write_text(rows, encoding="utf-8")
         database = database_in(self.folder)
         try:
-            database.write_now(lambda db: replace_sites(db, sites_of(csv.reader(rows.splitlines()))))
+            database.write_now(lambda db: replace_sites(db, sites_of(csv.reader(rows.splitlines())), reopen=reopen))
         finally:
             database.close()
 

@@ -151,7 +151,10 @@ def test_a_password_reaches_its_device_and_can_be_read_nowhere_on_its_way(
 
 def mute(fleet: StandingFleet) -> str:
     """How a command ends that the UPS takes with its password alone."""
-    return str(fleet.wait_for_command(fleet.command(SITE, "ups-1", "beeper.mute")["id"], FINAL)["state"])
+    asked = fleet.client.post(f"/sites/{SITE}/devices/ups-1/commands", json={"action": "beeper.mute"})
+    if asked.status_code == 422:
+        return "not_offered"  # the device is just begun anew with what the room was told
+    return str(fleet.wait_for_command(asked.json()["id"], FINAL)["state"])
 
 
 def told_events(fleet: StandingFleet) -> str:

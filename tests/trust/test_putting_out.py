@@ -277,7 +277,7 @@ def test_a_code_that_puts_the_machine_of_now_out_does_so_at_once(
 # The end of a site.
 
 
-def test_a_site_that_is_closed_is_gone_with_its_machine_until_it_is_imported_again(
+def test_a_site_that_is_closed_is_gone_with_its_machine_until_somebody_opens_it_again(
     guarded: GuardedFleet, site: str, home: Path, tmp_path: Path, light: Any
 ) -> None:
     guarded.enrol(site, home)
@@ -292,7 +292,7 @@ def test_a_site_that_is_closed_is_gone_with_its_machine_until_it_is_imported_aga
     assert guarded.client.post(f"/sites/{site}/decommission", json=close).status_code == 404
     wait_for(lambda: not room.link.is_connected, OUT_WITHIN_S, "its machine is still connected")
     wait_for(lambda: is_out(guarded, site, proof_in(home)), 10)
-    guarded.import_sites(HUB + rows_of([site]))
+    guarded.import_sites(HUB + rows_of([site]), reopen=True)
     wait_for(lambda: guarded.client.get(f"/sites/{site}").status_code == 200, 15, "it does not come back")
     assert guarded.site(site)["verdict"] == "offline" and is_out(guarded, site, proof_in(home))
     guarded.enrol(site, tmp_path / "new")
