@@ -58,6 +58,10 @@ class SnmpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: Annotated[float, Meta(gt=0, le=30)] = 4.0
 
 
+class _TooMuch(BadAnswer):
+    """Less at once may be answered."""
+
+
 class Snmp(Driver):
     """One agent. An observation ends within `timeout_s` seconds or raises DriverError."""
 
@@ -118,7 +122,7 @@ class Snmp(Driver):
                 if not self._was_silent:
                     self._was_silent = True
                     raise
-            except TooBig:
+            except _TooMuch:
                 pass
             else:
                 self._was_silent = False
@@ -131,8 +135,8 @@ class Snmp(Driver):
     def _read(self, line: Line, names: Sequence[str], columns: Sequence[str] = _COLUMNS) -> dict[str, object]:
         try:
             return line.get(names) | (line.columns(columns) if columns else {})
-        except TooBig:
-            raise
+        except TooBig as error:
+            raise _TooMuch(f"{line.where}: it says that its answer would be too big") from error
         except AuthorizationError as error:
             raise WrongCredentials(f"{line.where}: this user may not read") from error
         except ErrorResponse as error:

@@ -171,6 +171,12 @@ def test_a_card_that_says_too_big_is_read_at_once(switch: SimulatedAgent) -> Non
     assert driver.observe().readings["battery_charge"] == 100.0 and switch.largest == 1
 
 
+def test_a_card_to_which_one_object_is_too_much_is_a_bad_answer(switch: SimulatedAgent) -> None:
+    switch.most_binds, switch.says_too_big = 0, True
+    with pytest.raises(BadAnswer):
+        snmp_at(switch).observe()
+
+
 def test_an_agent_that_was_away_is_asked_for_many_again(switch: SimulatedAgent, equipment: EquipmentLoop) -> None:
     driver = snmp_at(switch)
     equipment.run(switch.unplug())
