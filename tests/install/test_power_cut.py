@@ -4,6 +4,7 @@ The disk is a file with a file system on it that brings nothing out by itself fo
 processes are gone is what a machine would find at its next start.
 """
 
+import filecmp
 import os
 import random
 import shutil
@@ -17,19 +18,24 @@ from pathlib import Path
 import pytest
 
 from tests.counterparts.releases import Box, Maker
+from tests.counterparts.waiting import wait_for
 
 CUTS = int(os.environ.get("DIEMCAU_DISK_CUTS", "4"))
 """`DIEMCAU_DISK_CUTS=40` is what the installer was released with."""
 _MB = 1 << 20
 
 
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+def _run(*command: str) -> bytes:
+    return subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
 
 
 @contextmanager
 def mounted(image: Path) -> Iterator[Path]:
-    """The disk, as a folder. Nothing of it is brought out but on demand."""
+    """The disk, as a folder. Nothing of it is brought out but on demand.
+
+    It is over when nobody has the disk any more: whoever began with mounts of their own meanwhile (a Debian that
+    another test boots) has this one too, and until they are through with it, it is neither brought out nor left alone.
+    """
     folder = image.with_suffix(".mounted")
     folder.mkdir(exist_ok=True)
     _run("mount", "-o", "loop,commit=300", str(image), str(folder))
@@ -37,6 +43,7 @@ def mounted(image: Path) -> Iterator[Path]:
         yield folder
     finally:
         _run("umount", str(folder))
+        wait_for(lambda: not _run("losetup", "--associated", str(image)), 60, f"{image} is still somebody's disk")
 
 
 @pytest.fixture
@@ -52,6 +59,20 @@ def disk(tmp_path: Path) -> Path:
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"a file cannot be mounted here: {error}")
     return image
+
+
+def cut_off(used: Path, cut: Path) -> None:
+    """Leaves in `cut` what the disk `used` holds at one moment, without anything being brought out for it.
+
+    A killed process ends only when the kernel has done what it asked for last, and whoever asks for a `sync` of all
+    disks means this one too: a disk that is copied while it is written is of no moment at all. What two readings in a
+    row found alike was there between the two.
+    """
+    deadline_s = time.monotonic() + 30
+    shutil.copyfile(used, cut)
+    while not filecmp.cmp(used, cut, shallow=False):
+        assert time.monotonic() < deadline_s, "the disk is still written, though all its processes were killed"
+        shutil.copyfile(used, cut)
 
 
 def is_whole(home: Path, version: str) -> bool:
@@ -90,7 +111,7 @@ def test_whatever_the_disk_has_lost_a_whole_release_is_in_use(tmp_path: Path, di
             time.sleep(chance.uniform(0.5, takes_s + 2.5))  # the moment of the cut; nothing is waited for
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
-            shutil.copyfile(used, cut)  # not brought out first: what the disk holds now is all that is left
+            cut_off(used, cut)
         with mounted(cut) as folder:
             box = Box(maker, folder)
             assert is_whole(box.home, (box.home / "current").readlink().name)
