@@ -113,7 +113,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     await identities.load()
     hours = _hours_of(settings, zone)
     box = await asyncio.to_thread(SecretBox, settings.keys_folder)
-    directory = Directory(database, stream, clock, box)
+    directory = Directory(database, fleet, stream, clock, box)
     await directory.load()
     recorder = Recorder(database, fleet, stream, clock, hours, lambda: directory.book.holidays)
     gates = GateDesk(

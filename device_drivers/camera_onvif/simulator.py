@@ -50,8 +50,8 @@ class SimulatedCamera(StreamEquipment):
         self.soap_wants: Literal["token", "digest", "digest_alone"] = "token"
         """By which of them its services let somebody in: by HTTP Digest, where the token may or may not go along."""
         self.door = DigestDoor(username, password)
-        self.pictures_at: int | None = None
-        """The port of another server of this camera that has its pictures; its own has none then."""
+        self.pictures_at: int | str | None = None
+        """The port of another server of this camera that has its pictures; its own has none then. A word: no port."""
         self.media_is_up = True
         """Whether all but its clock answers: after a start the media of many begin much later."""
         self.drops = ""
@@ -112,7 +112,7 @@ class SimulatedCamera(StreamEquipment):
         return f"Basic {given}" in head
 
     def _snapshot(self, head: str) -> tuple[str, str, bytes]:
-        if self.pictures_at is not None:
+        if isinstance(self.pictures_at, int):
             return "404 Not Found", "text/plain", b""
         if not self._lets_in(head):
             return "401 Unauthorized", "text/plain", b""

@@ -133,7 +133,10 @@ class Services:
 
     def _port_of_pictures(self, address: str) -> int | None:
         url = urlsplit(address)
-        port = url.port or 80
+        try:
+            port = url.port or 80
+        except ValueError:  # no port at all: where its services are, if anywhere
+            return None
         if url.scheme != "http" or url.hostname != self._host.lower() or port in (self._port, *self._no_pictures_at):
             return None
         self._adapter.ports = {self._port, port}

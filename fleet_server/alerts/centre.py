@@ -10,6 +10,8 @@ from fleet_server.domain.setbacks import Key
 
 _BROKER: Key = ("broker", "")
 CHANNEL = "channel_down"
+CHECKS = frozenset({_BROKER[0], CHANNEL, CAUSE.key[0]})
+"""What stands in the place of a check where something is wrong here."""
 
 
 class CentreHealth:

@@ -6,12 +6,16 @@ from datetime import date, datetime, timedelta
 from msgspec.structs import replace
 from sqlalchemy.exc import IntegrityError
 
+from fleet_server.alerts.centre import CHECKS
 from fleet_server.alerts.templates import checked
 from fleet_server.channels.registry import channels
+from fleet_server.domain.checks import checks
 from fleet_server.domain.routing import MOST_ROUTES, MOST_STEPS, Match, Route, Silence
+from fleet_server.domain.setbacks import OFFLINE
 from fleet_server.errors import Conflict, Invalid, NotFound, WrongSettings
 from fleet_server.live.stream import Stream
 from fleet_server.signing.secret_box import SecretBox
+from fleet_server.state.fleet import Fleet
 from fleet_server.store import recipients
 from fleet_server.store.database import Database
 from fleet_server.store.recipients import Book, Contact, Recipient, Shift
@@ -26,8 +30,8 @@ _LONGEST_HOLIDAY = timedelta(days=31)
 class Directory:
     """`book` is what is in force; it is read again after every change."""
 
-    def __init__(self, database: Database, stream: Stream, clock: Clock, box: SecretBox) -> None:
-        self._database, self._stream, self._clock, self._box = database, stream, clock, box
+    def __init__(self, database: Database, fleet: Fleet, stream: Stream, clock: Clock, box: SecretBox) -> None:
+        self._database, self._fleet, self._stream, self._clock, self._box = database, fleet, stream, clock, box
         self.book = Book({}, (), (), ())
 
     async def load(self) -> None:
@@ -154,12 +158,14 @@ class Directory:
         await self.load()
 
     async def set_routes(self, routes: Sequence[Route], by: str) -> tuple[Route, ...]:
-        """These and no others. Raises Invalid for one that leads nowhere."""
+        """These and no others. Raises Invalid for one that leads nowhere, NotFound for one of what there is not."""
         if len(routes) > MOST_ROUTES:
             raise Invalid("alerts.too_many_routes", most=MOST_ROUTES)
         for route in routes:
             if not route.steps or len(route.steps) > MOST_STEPS or any(step.after_min < 0 for step in route.steps):
                 raise Invalid("alerts.wrong_route", name=route.name, most=MOST_STEPS)
+            if all(route.match != each.match for each in self.book.routes):  # an old one's site may be closed by now
+                self._is_of_something(route.match)
             for step in route.steps:
                 if not step.to.startswith("rota:"):
                     self.recipient(step.to)
@@ -173,12 +179,13 @@ class Directory:
         self, match: Match, begins_at: datetime, ends_at: datetime, reason: str, by: str, every: str = "once",
         last_until: datetime | None = None,
     ) -> Silence:  # fmt: skip
-        """Nobody is told of these for a while. Raises Invalid without an end or a reason."""
+        """Nobody is told of these for a while. Raises Invalid without an end or a reason, NotFound as routes do."""
         now = self._clock.now()
         if not reason.strip() or ends_at <= begins_at or every not in ("once", "day", "week"):
             raise Invalid("alerts.wrong_silence")
         if (last_until or ends_at) <= now:
             raise Invalid("alerts.wrong_silence")
+        self._is_of_something(match)
         silence = Silence(uuid7(), match, begins_at, ends_at, reason.strip(), by, every, last_until)  # type: ignore[arg-type]
         await self._database.write(lambda db: recipients.add_silence(db, silence, now))
         await self.load()
@@ -190,6 +197,12 @@ class Directory:
         if not await self._database.write(lambda db: recipients.end_silence(db, id, now)):
             raise NotFound("alerts.no_silence", silence=id)
         await self.load()
+
+    def _is_of_something(self, match: Match) -> None:
+        for site in sorted(match.sites - self._fleet.entries.keys()):
+            raise NotFound("sites.not_found", site=site)
+        for check in sorted(match.checks - {OFFLINE, *checks(), *CHECKS}):
+            raise NotFound("alerts.no_check", check=check)
 
     async def set_text(self, lang: str, key: str, text: str, by: str) -> None:
         """The province's own words in messages; none: ours again. Raises Invalid for what could not be sent."""

@@ -106,7 +106,7 @@ def title_of(row: IncidentRow, lang: Lang) -> str:
     check, _ = row.cause.key
     if row.site is None:
         return translate(lang, f"alerts.centre.{row.cause.says}", **row.cause.params)
-    return translate(lang, "session.offline") if check == OFFLINE else translate(lang, f"checks.{check}.title")
+    return translate(lang, f"checks.{check}.title")
 
 
 def _of_one(told: Told, words: Words, first: bool, link: str) -> Message:

@@ -10,7 +10,7 @@ from fleet_server.domain.readiness import CheckResult
 from fleet_server.minutes.content import Minute, on_duty, outcomes_of
 from fleet_server.store.decisions import SiteFound
 from fleet_server.tables import Table
-from fleet_server.texts import Lang, check_message, has, number, quantity, reason_of, translate
+from fleet_server.texts import Lang, check_message, number, quantity, reason_of, translate
 from wire.inert import inert
 
 _PASS = Outcome.PASS
@@ -127,8 +127,7 @@ def _checks(minute: Minute, lang: Lang) -> Iterator[tuple[str, ...]]:
 
 
 def _title(lang: Lang, check: str) -> str:
-    key = f"checks.{check}.title"
-    return translate(lang, key if has(key) else "session.offline")
+    return translate(lang, f"checks.{check}.title")
 
 
 def _message(lang: Lang, check: CheckResult) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 
 from fleet_server.domain.reports import Report, TroubleLine
-from fleet_server.domain.setbacks import OFFLINE
 from fleet_server.tables import Cell, Table
 from fleet_server.texts import Lang, translate
 
@@ -67,4 +66,4 @@ def _short(value: float | None) -> float | None:
 
 
 def _check(lang: Lang, check: str) -> str:
-    return translate(lang, "session.offline" if check == OFFLINE else f"checks.{check}.title")
+    return translate(lang, f"checks.{check}.title")

@@ -88,7 +88,7 @@ class CentreWithoutWires:
         )  # fmt: skip
         self.connected = True
         self.blinded: frozenset[tuple[str, str]] = frozenset()
-        self.directory = Directory(self.database, self.stream, self.clock, SecretBox(self.keys))
+        self.directory = Directory(self.database, self.fleet, self.stream, self.clock, SecretBox(self.keys))
         await self.directory.load()
         self.rooms = Rooms(self.fleet, self.sessions, self.gates, lambda: self.blinded)
         self.health = CentreHealth(lambda: self.connected)

@@ -286,6 +286,13 @@ def test_pictures_at_another_port_of_the_camera_are_found_and_a_closed_one_takes
         assert seen["frame"] is False and seen["profiles"] == 1.0, "the camera itself is there"
 
 
+def test_an_address_of_pictures_without_a_sound_port_is_looked_for_where_the_camera_is(
+    camera: SimulatedCamera,
+) -> None:
+    camera.pictures_at = "eighty"
+    assert camera_at(camera.settings()).observe().readings["frame"] is True
+
+
 def test_pictures_are_looked_for_at_no_other_host(camera: SimulatedCamera) -> None:
     services = Services("127.0.0.1", camera.port, "admin", "camera", 2.0)
     for named in ("http://192.0.2.9:81/snapshot.jpg", "rtsp://127.0.0.1:81/snapshot.jpg", "http://localhost:81/x"):

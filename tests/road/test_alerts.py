@@ -271,6 +271,12 @@ def test_routes_rotas_and_silences_are_set_and_seen(fleet: FleetUnderTest) -> No
     quiet = {"match": {"sites": ["38-1"]}, "reason": "Sửa điện", **times}
     silence = fleet.client.post("/alerts/silences", json=quiet)
     assert silence.status_code == 201, silence.text
+    for match, named in (({"sites": ["38-1", "39-1"]}, "39-1"), ({"checks": ["anwsers"]}, "anwsers")):
+        for refused in (
+            fleet.client.post("/alerts/silences", json=quiet | {"match": match}),
+            fleet.client.put("/alerts/routes", json={"items": [route | {"match": match}]}),
+        ):
+            assert refused.status_code == 404 and named in refused.text, "a rule for what there is not tells nobody"
     found = fleet.client.get("/alerts").json()
     assert found["routes"][0]["match"]["hours"] == "work" and found["silences"][0]["reason"] == "Sửa điện"
     with WebBrowser(fleet.address) as browser:

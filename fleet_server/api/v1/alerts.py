@@ -241,7 +241,7 @@ async def set_routes(wanted: RoutesIO, server: TheServer, person: ThePerson) -> 
 
 @router.post(
     "/alerts/silences", dependencies=[needs(Act.SET_ALERTS)], status_code=201, summary="A silence",
-    responses=problems(422),
+    responses=problems(404, 422),
 )  # fmt: skip
 async def add_silence(wanted: SilenceIn, server: TheServer, person: ThePerson) -> SilenceOut:
     """In force at once, and before the first look after a start."""

@@ -1,6 +1,7 @@
 """GET /alerts: who is told of what: recipients, routes, rotas, silences; and whether the channels work."""
 
 from collections.abc import Awaitable, Callable
+from operator import itemgetter
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -11,13 +12,15 @@ from fleet_server.api.access import ThePerson, needs
 from fleet_server.api.context import TheServer
 from fleet_server.api.language import Language
 from fleet_server.domain.access import Act
+from fleet_server.domain.checks import checks
 from fleet_server.domain.priorities import Priority
 from fleet_server.domain.routing import Match, Route, Step
+from fleet_server.domain.setbacks import OFFLINE
 from fleet_server.errors import Conflict, FleetError, Invalid
 from fleet_server.pages.form import Form, form_of, one
 from fleet_server.pages.render import local_field, local_moment, render
 from fleet_server.server import Server
-from fleet_server.texts import error_text
+from fleet_server.texts import Lang, error_text, translate
 
 router = APIRouter()
 
@@ -25,9 +28,9 @@ _LEVELS = tuple(priority.name.lower() for priority in Priority)
 
 
 @router.get("/alerts", dependencies=[needs(Act.SET_ALERTS)])
-async def page(request: Request, server: TheServer) -> HTMLResponse:
+async def page(request: Request, server: TheServer, lang: Language) -> HTMLResponse:
     """The whole page."""
-    return render(request, "alerts/page.html", **_values(server), problem="")
+    return render(request, "alerts/page.html", **_values(server), checks=_checks(lang), problem="")
 
 
 @router.get("/parts/alerts", dependencies=[needs(Act.SET_ALERTS)])
@@ -47,8 +50,15 @@ async def change(request: Request, server: TheServer, person: ThePerson, lang: L
         await do(server, form, person.name)
     except FleetError as error:
         problem = error_text(lang, error)
-        return render(request, "alerts/page.html", error.status, **_values(server), problem=problem)
+        values = {**_values(server), "checks": _checks(lang), "problem": problem}
+        return render(request, "alerts/page.html", error.status, **values)
     return RedirectResponse("/alerts", 303)
+
+
+def _checks(lang: Lang) -> list[tuple[str, str]]:
+    """What a route or a silence may be of in a room: id and title, as a person looks for it."""
+    named = [(check, translate(lang, f"checks.{check}.title")) for check in (OFFLINE, *checks())]
+    return sorted(named, key=itemgetter(1))
 
 
 def _values(server: Server) -> dict[str, Any]:
