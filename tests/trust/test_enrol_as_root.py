@@ -1,4 +1,4 @@
-"""Root types `diemcau-agent enrol`; what it writes lies in a folder of the agent's account, which may have put links there."""
+"""Root types `diemcau-agent enrol`: what it writes is the agent's, in a folder where that may have put links."""
 
 import os
 import shutil
@@ -48,7 +48,9 @@ def _enrols(folder: Path, address: str, code: str) -> None:
 
 
 def test_what_root_enrols_is_the_agents_own(guarded: GuardedFleet, site: str, machine: Path) -> None:
-    child = get_context("fork").Process(target=_enrols, args=(machine, guarded.address, guarded.new_code(site)))
+    child = get_context("fork").Process(
+        target=_enrols, daemon=True, args=(machine, guarded.address, guarded.new_code(site))
+    )
     child.start()
     guarded.decide(guarded.claimed(site)["id"])
     child.join(30)
@@ -63,7 +65,9 @@ def test_root_follows_no_link_to_where_the_agent_could_not_write(
     elsewhere = machine / "elsewhere"
     elsewhere.mkdir()
     (machine / "agent" / FOLDER).symlink_to(elsewhere)
-    child = get_context("fork").Process(target=_enrols, args=(machine, guarded.address, guarded.new_code(site)))
+    child = get_context("fork").Process(
+        target=_enrols, daemon=True, args=(machine, guarded.address, guarded.new_code(site))
+    )
     child.start()
     child.join(30)
     said = (machine / "said").read_text()
