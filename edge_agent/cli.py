@@ -19,6 +19,7 @@ from device_drivers.driver import Observation
 from device_drivers.errors import DriverError
 from edge_agent.config import DeviceConfig, load
 from edge_agent.errors import AgentError
+from edge_agent.texts import translate
 from edge_agent.worker import driver_of
 from wire.description import Text
 from wire.fields import Value
@@ -37,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--config", type=Path, required=True, help="path of room.toml")
+        if name == "check":
+            command.add_argument("--as", type=Path, dest="as_if", help="where it is to lie: no device is observed")
     enrol = commands.add_parser("enrol", help="get this machine's identity from the centre")
     enrol.add_argument("--config", type=Path, required=True, help="path of room.toml")
     enrol.add_argument("--server", required=True, help="the centre's address, as the sheet gives it")
@@ -65,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from edge_agent.enrol_cli import enrol_and_print
 
             return enrol_and_print(given.config, given.server, given.code, given.fingerprint, given.lang)
+        if given.command == "check" and given.as_if is not None:
+            load(given.config, given.as_if)
+            return 0
         return _run(given.config) if given.command == "run" else _check(given.config, given.lang)
     except AgentError as error:
         print(f"diemcau-agent: {error}", file=sys.stderr)
@@ -97,6 +103,9 @@ def _leave_out_unused() -> None:
 
 def _check(path: Path, lang: str) -> int:
     config = load(path)
+    if not config.devices:
+        print(translate(lang, "check.none", file=path))
+        return 0
     with ThreadPoolExecutor(len(config.devices)) as pool:
         answers = list(pool.map(_observe, config.devices))
     for device, answer in zip(config.devices, answers, strict=True):

@@ -1,6 +1,5 @@
 """room.toml: which devices there are, what feeds them. Every error names file, line and key."""
 
-import os
 import re
 import tomllib
 from pathlib import Path
@@ -13,6 +12,7 @@ from device_drivers import registry
 from device_drivers.area import Area
 from device_drivers.driver import ALL_OUTLETS
 from device_drivers.errors import Misconfigured
+from edge_agent.environment_file import environment_beside
 from edge_agent.errors import WrongConfiguration
 from wire.codec import revision_of
 from wire.description import Name, Role
@@ -69,8 +69,11 @@ class RoomConfig(Struct, frozen=True, forbid_unknown_fields=True):
         return revision_of(msgspec.to_builtins(self))
 
 
-def load(path: Path) -> RoomConfig:
-    """Read and check a room.toml, secrets included. Raises WrongConfiguration."""
+def load(path: Path, as_if: Path | None = None) -> RoomConfig:
+    """Read and check a room.toml, secrets included. Raises WrongConfiguration.
+
+    `as_if`: where it is to lie; its secrets are looked for from there.
+    """
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise WrongConfiguration(f"{path}: larger than {_MAX_BYTES} bytes, so it is no room.toml")
@@ -83,7 +86,7 @@ def load(path: Path) -> RoomConfig:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise WrongConfiguration(f"{path}: {error}; see https://toml.io for the form of the file") from error
-    found = _with_secrets(found, path, text, "")
+    found = _with_secrets(found, path, text, "", as_if or path)
     config: RoomConfig = _convert(found, RoomConfig, path, text, "")
     seen: set[str] = set()
     for index, device in enumerate(config.devices):
@@ -137,24 +140,25 @@ def _fields_at(kind: Any, where: str) -> tuple[str, ...]:
     return getattr(kind, "__struct_fields__", ())
 
 
-def _with_secrets(found: Any, path: Path, text: str, under: str) -> Any:
+def _with_secrets(found: Any, path: Path, text: str, under: str, lies: Path) -> Any:
     """`{ file = "…" }` and `{ env = "…" }` anywhere stand for what the file or the variable holds."""
     if isinstance(found, list):
-        return [_with_secrets(item, path, text, f"{under}[{index}]") for index, item in enumerate(found)]
+        return [_with_secrets(item, path, text, f"{under}[{index}]", lies) for index, item in enumerate(found)]
     if not isinstance(found, dict):
         return found
     if found.keys() == {"file"}:
-        secret = path.parent / str(found["file"])
+        secret = lies.parent / str(found["file"])
         try:
             return secret.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise _wrong(path, text, under, f"the secret cannot be read from {secret}: {error}") from error
     if found.keys() == {"env"}:
+        known, why_not = environment_beside(lies)
         try:
-            return os.environ[str(found["env"])]
+            return known[str(found["env"])]
         except KeyError:
-            raise _wrong(path, text, under, f"the environment variable {found['env']} is not set") from None
-    return {key: _with_secrets(item, path, text, f"{under}.{key}".lstrip(".")) for key, item in found.items()}
+            raise _wrong(path, text, under, f"the environment variable {found['env']} is not set{why_not}") from None
+    return {key: _with_secrets(item, path, text, f"{under}.{key}".lstrip("."), lies) for key, item in found.items()}
 
 
 def _wrong(path: Path, text: str, key: str, message: str) -> WrongConfiguration:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from device_drivers import registry
+from edge_agent.cli import main
 from edge_agent.config import load, settings_of
 from edge_agent.errors import WrongConfiguration
 
@@ -51,6 +52,23 @@ def test_a_good_one_is_read_with_its_secrets(write) -> None:  # type: ignore[no-
     assert settings_of(config.devices[1]).password == "from the environment"  # type: ignore[attr-defined]
 
 
+def test_whoever_types_a_command_has_the_variables_that_systemd_gives_the_service(
+    write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
+    path = write(GOOD)
+    monkeypatch.delenv("CAMERA_PASSWORD")
+    lines = ["# Written by Ansible", "", r'CAMERA_PASSWORD="a \"b\" \\ c#="', "OTHER = x y ", "; no = 1"]
+    (tmp_path / "agent.env").write_text("\n".join(lines))
+    assert settings_of(load(path).devices[1]).password == r'a "b" \ c#='  # type: ignore[attr-defined]
+    other = write(GOOD.replace("CAMERA_PASSWORD", "OTHER"))
+    assert settings_of(load(other).devices[1]).password == "x y"  # type: ignore[attr-defined]
+    monkeypatch.setenv("CAMERA_PASSWORD", "set here")
+    assert settings_of(load(write(GOOD)).devices[1]).password == "set here"  # type: ignore[attr-defined]
+    (tmp_path / "agent.env").write_text('OTHER="no end')
+    with pytest.raises(WrongConfiguration, match=r"agent\.env cannot be read"):
+        load(write(GOOD.replace("CAMERA_PASSWORD", "OTHER")))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "key", "hint"),
     [
@@ -87,3 +105,17 @@ def test_a_file_that_is_none_says_so(tmp_path: Path, write) -> None:  # type: ig
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(WrongConfiguration, match="UTF-8"):
         load(tmp_path / "bytes.toml")
+
+
+def test_a_file_is_examined_as_where_it_is_to_lie_and_no_device_is_asked(write, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    there = tmp_path / "etc"
+    there.mkdir()
+    (there / "camera.secret").write_text("x")
+    path = write(GOOD.replace('{ env = "CAMERA_PASSWORD" }', '{ file = "camera.secret" }'))
+    assert main(["check", "--config", str(path), "--as", str(there / "room.toml")]) == 0
+    assert main(["check", "--config", str(path), "--as", str(path)]) == 2
+
+
+def test_a_room_that_has_all_its_devices_from_the_centre_can_be_checked(write, capsys) -> None:  # type: ignore[no-untyped-def]
+    assert main(["--lang", "en", "check", "--config", str(write('folder = "var"'))]) == 0
+    assert "names no device" in capsys.readouterr().out

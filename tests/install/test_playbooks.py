@@ -55,6 +55,19 @@ def upgrade() -> None:
     op.create_table("later", sa.Column("site", sa.String(64), sa.ForeignKey("sites.id"), primary_key=True))
 """
 """A revision of the tables that only the new release has."""
+CAMERA = """\
+folder = "/var/lib/diemcau-agent"
+
+[[devices]]
+id = "camera-1"
+role = "camera"
+driver = "camera_onvif"
+[devices.settings]
+host = "127.0.0.1"
+username = "admin"
+password = { env = "CAMERA_PASSWORD" }
+"""
+"""The file of a room whose camera's password is in its environment; nothing answers there."""
 NEVER = f'[Service]\nExecStartPre=/bin/sh -c "! readlink /opt/diemcau/current | grep -q {re.escape(NEW)}"\n'
 """In a unit: there the new release never comes up."""
 
@@ -174,6 +187,8 @@ class Province:
         rooms = {
             f"room-{site}": {"ansible_host": room.address, "diemcau_site": site} for site, room in self.rooms.items()
         }
+        rooms["room-38-2"]["edge_agent_room_file"] = str(self.folder / "camera.toml")
+        (self.folder / "camera.toml").write_text(CAMERA)
         centre = {"hosts": {"centre-1": {"ansible_host": self.centre.address}}}
         told = {
             "all": {"vars": common, "children": {"centre": centre, "postgresql": centre, "rooms": {"hosts": rooms}}}
@@ -204,6 +219,11 @@ def province(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Province]:
 def changed(said: str) -> dict[str, int]:
     """Host -> tasks that changed something, from the recap."""
     return {name: int(count) for name, count in re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", said, re.M)}
+
+
+def flat(said: str) -> str:
+    """Without the lines that messages are broken into."""
+    return " ".join(said.split())
 
 
 def failed(said: str) -> set[str]:
@@ -247,6 +267,33 @@ def test_from_empty_machines_to_a_green_map_and_on_to_the_next_release(province:
     assert rooms["_meta"]["hostvars"]["room-38-1"]["ansible_host"] == province.rooms["38-1"].address
     both = changed(province.play("site.yml", "-i", "inventory/diemcau.py", "--limit", "verdict_*"))
     assert both == {f"room-{site}": 0 for site in ROOMS}, "the centre's groups serve a play as well"
+
+    # One machine is not taken for another; a file that nobody can read is not put in; an identity can be given anew.
+    twice = province.play("enrol.yml", "-e", "diemcau_site=38-1", "-e", "diemcau_enrol_anew=true", check=False)
+    assert "diemcau_site 38-1 is also that of" in flat(twice) and failed(twice) == set(both), twice[-3_000:]
+    other = ["-e", "diemcau_site=38-2", "-e", "diemcau_reason=closed", "--limit", "room-38-1"]
+    assert "is also that of" in flat(province.play("decommission.yml", *other, check=False))
+    (province.folder / "broken.toml").write_text(CAMERA.replace("username", "user"))
+    broken = ["--limit", "room-38-2", "-e", f"edge_agent_room_file={province.folder / 'broken.toml'}"]
+    said = province.play("site.yml", *broken, check=False)
+    assert failed(said) == {"room-38-2"} and "unknown field" in said, said[-3_000:]
+    assert province.rooms["38-2"].run("cat /etc/diemcau/room.toml").stdout == CAMERA
+    anew = ["enrol.yml", "--limit", "room-38-1", "-e", "diemcau_enrol_anew=true"]
+    assert changed(province.play(*anew, "--check"))["room-38-1"] == 1
+    before = room.run("md5sum /var/lib/diemcau-agent/identity/documents.json").stdout
+    province.play(*anew)
+    assert room.run("md5sum /var/lib/diemcau-agent/identity/documents.json").stdout != before
+    assert set(changed(province.play("enrol.yml")).values()) == {0}
+
+    # The centre is left alone while a session is near, and where nobody can say whether one is.
+    session = province.plan("38-1", in_h=0.5)
+    said = province.play("upgrade.yml", "--limit", "centre-1", version=NEW, check=False)
+    assert "a session runs, or begins within the hour" in flat(said), said[-3_000:]
+    province.ask(f"/sessions/{session}/cancellation", {"reason": "Dời"})
+    (province.folder / "old.token").write_text("has run out")
+    unknown = ["--limit", "centre-1", "-e", f"diemcau_token_file={province.folder / 'old.token'}"]
+    assert failed(province.play("upgrade.yml", *unknown, version=NEW, check=False)) == {"centre-1"}
+    assert province.current(province.centre) == OLD
 
     # A centre that does not come up on the new release is back on the old one, and no room was touched.
     server = province.centre.root / "etc/systemd/system/diemcau-server.service.d"
@@ -298,7 +345,7 @@ def test_from_empty_machines_to_a_green_map_and_on_to_the_next_release(province:
     # The centre back and forth: not without the data of its older tables.
     centre = ["rollback.yml", "-e", f"diemcau_version={OLD}", "--limit", "centre-1"]
     said = province.play(*centre, check=False)
-    assert "name the backup that the upgrade has kept" in " ".join(said.split()), said[-3_000:]
+    assert "name the backup that the upgrade has kept" in flat(said), said[-3_000:]
     assert province.current(province.centre) == NEW and province.ask("/health")["status"] == "ok"
     kept = province.centre.run("ls /var/lib/diemcau-server/backups/before-*.zip | tail -n 1").stdout.strip()
     province.play(*centre, "-e", f"diemcau_backup={kept}")

@@ -211,9 +211,13 @@ def test_server_signer_broker_and_agent_work_behind_their_walls(debian: BootedDe
     wait_for(lambda: ask(debian, "GET", "/sites/38-1")["verdict"] != "offline", 60, "it is not back")
     stolen = debian.run("runuser -u diemcau-server -- cat /var/lib/diemcau-signer/keys/signing.key", check=False)
     assert stolen.returncode != 0, "the server may not read the signing key"
+    write = "cd /var/lib/diemcau-broker && cp revoked.pem again.pem && mv again.pem revoked.pem"
+    for _ in range(8):  # more lists in a few seconds than systemd starts a service by default
+        debian.run(f"runuser -u diemcau-server -- /bin/sh -c '{write}'; sleep 0.5")
     ask(debian, "POST", "/sites/38-1/identity/revocation", {"reason": "stolen"})
     wait_for(lambda: ask(debian, "GET", "/sites/38-1")["verdict"] == "offline", 60, "it is still in")
     wait_for(lambda: ask(debian, "GET", "/intake")["refused_by_broker"].get("?"), 60, "it can come back")
+    assert debian.run("systemctl is-active diemcau-broker-reload.path").stdout.strip() == "active"
 
 
 @pytest.mark.timeout(1_500)
