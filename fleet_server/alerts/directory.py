@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from msgspec.structs import replace
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from fleet_server.alerts.centre import CHECKS
@@ -56,10 +57,18 @@ class Directory:
         await self.load()
         return found
 
-    async def remove_recipient(self, id: str) -> None:
-        """They are not written to any more. Raises NotFound."""
+    async def remove_recipient(self, id: str, by: str) -> None:
+        """They are not written to any more, and no route leads to them. Raises NotFound."""
         self.recipient(id)
-        await self._database.write(lambda db: recipients.remove_recipient(db, id))
+        now = self._clock.now()
+        left = [replace(each, steps=tuple(step for step in each.steps if step.to != id)) for each in self.book.routes]
+
+        def write(db: Connection) -> None:
+            recipients.remove_recipient(db, id)
+            if tuple(left) != self.book.routes:
+                recipients.replace_routes(db, [route for route in left if route.steps], by, now)
+
+        await self._database.write(write)
         await self.load()
 
     def recipient(self, id: str) -> Recipient:

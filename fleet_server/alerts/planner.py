@@ -72,12 +72,13 @@ def told_of(row: IncidentRow, what: str, subject: Subject, around: Circumstances
     """To whom it goes at once and, step by step, while nobody acknowledges it."""
     found, told = [], set()
     for step in _steps(subject, around):
-        for recipient in around.book.meant_by(step.to, around.now):
+        due = due_at(subject, step, around.now, around.zone)
+        # Whoever is on duty then, which may be hours from now; where nobody is entered for then, whoever is now.
+        for recipient in around.book.meant_by(step.to, due) or around.book.meant_by(step.to, around.now):
             contact = contact_of(recipient, around.down)
             if contact is None or recipient.id in told:
                 continue
             told.add(recipient.id)
-            due = due_at(subject, step, around.now, around.zone)
             name = what if step.after_min == 0 else "escalated"
             found.append(
                 new(row.number, name, step.after_min, recipient.id, contact.id, contact.channel, around.now, due,
@@ -95,14 +96,16 @@ def recipients_of(subject: Subject, around: Circumstances) -> list[Recipient]:
 def cleared_for(row: IncidentRow, told: Iterable[NotificationRow], now: datetime) -> list[NotificationRow]:
     """Whoever was told that it began is told that it ended, once that has lasted."""
     due = now + timedelta(seconds=CLEARED_AFTER_S)
-    reached = {
-        each.recipient: each for each in told
-        if each.what in TELLS and each.state in (Delivery.SENT, Delivery.SENDING)
-    }  # fmt: skip
+    reached = {each.recipient: each for each in told if each.what in TELLS and is_out(each)}
     return [
         new(row.number, CLEARED, 0, each.recipient, each.contact, each.channel, now, due, due + _CLEARED_IS_OF_USE)
         for each in reached.values()
     ]
+
+
+def is_out(row: NotificationRow) -> bool:
+    """Whether it was sent, or is being sent."""
+    return row.state in (Delivery.SENT, Delivery.SENDING)
 
 
 def instead_of(

@@ -18,6 +18,7 @@ from fleet_server.state.fleet import Fleet, SiteEntry
 from fleet_server.store.incidents import IncidentRow
 
 _NOTHING = Found({}, frozenset())
+_NO_MORE = Found({}, frozenset(), frozenset())
 _USUAL = Timing()
 _OFFLINE = Timing(10.0, 30.0)
 _AT_ONCE_S = 0.0
@@ -72,10 +73,17 @@ class Rooms:
         found = self._stakes.get(site)
         return (found[0], found[1].id) if found is not None else (Stake.IDLE, None)
 
+    def stake_anywhere(self) -> tuple[Stake, str | None]:
+        """The highest that there is: of the centre, through which every room runs."""
+        found = max(self._stakes.values(), key=lambda each: each[0] is Stake.LIVE, default=None)
+        return (found[0], found[1].id) if found is not None else (Stake.IDLE, None)
+
     def found_in(self, site: str, now: datetime) -> Found:
         """What is wrong there. A room that is part of an outage, or in service no more, tells nothing of its own."""
         entry = self._fleet.entries.get(site)
-        if entry is None or not entry.is_set_up:
+        if entry is None:
+            return _NO_MORE
+        if not entry.is_set_up:
             return _NOTHING
         if site in self.outage and entry.verdict is Verdict.OFFLINE:
             return _NOTHING

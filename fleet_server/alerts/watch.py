@@ -9,11 +9,20 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from fleet_server.alerts.centre import CentreHealth
+from fleet_server.alerts.centre import CHANNEL, CentreHealth
 from fleet_server.alerts.directory import Directory
-from fleet_server.alerts.planner import TELLS, Circumstances, cleared_for, is_open_question, owed, told_of
+from fleet_server.alerts.planner import (
+    CLEARED,
+    TELLS,
+    Circumstances,
+    cleared_for,
+    is_open_question,
+    is_out,
+    owed,
+    told_of,
+)
 from fleet_server.alerts.rooms import Rooms
-from fleet_server.domain.causes import POWER, Cause, Found
+from fleet_server.domain.causes import ONLY_CHARGING, POWER, Cause, Found
 from fleet_server.domain.history import Hours
 from fleet_server.domain.incidents import REMEMBERS_S, Happening, Timing, Turn, Watched, turn_of
 from fleet_server.domain.priorities import priority_of
@@ -59,6 +68,7 @@ class AlertWatch:
         for row in known:
             site, key = row.site or CENTRE, row.cause.key
             self._rows[site, key] = row
+            self._due[site] = 0.0  # a room that was closed says nothing that would have it looked at
             is_open = row.cleared_at is None
             self._watched.setdefault(site, {})[key] = Watched(
                 row.cause, is_open, row.opened_at.timestamp() if is_open else None,
@@ -116,8 +126,8 @@ class AlertWatch:
         def write(db: Connection) -> None:
             incidents.save(db, [after])
             incidents.add_steps(db, [(number, step)])
-            if after.acknowledged_at is not None or after.snoozed_until is not None:
-                notifications.cancel(db, number, TELLS, step.at, later_steps=after.snoozed_until is None)
+            if step.what in ("acknowledged", "snoozed"):
+                notifications.cancel(db, number, TELLS, step.at, later_steps=step.what == "acknowledged")
 
         await self._database.write(write)
         self._rows[after.site or CENTRE, after.cause.key] = after
@@ -142,10 +152,20 @@ class AlertWatch:
         if site == CENTRE:
             return turn_of(known, self._centre.found(self._rooms.outage), at, lambda _: Timing(10.0, 30.0))
         found = self._rooms.found_in(site, datetime.fromtimestamp(at, UTC))
-        without_mains = any(key[0] == POWER and seen.is_open for key, seen in known.items())
-        if without_mains and (OFFLINE, "") in found.causes:
+        away = found.causes.get((OFFLINE, ""))
+        if away is not None and self._is_known_by_power(site, away):
             found = Found({}, frozenset())  # its battery is empty: that it is away is nothing new
         return turn_of(known, found, at, lambda key: self._rooms.timing_of(site, key))
+
+    def _is_known_by_power(self, site: str, away: Cause) -> bool:
+        """Whether it is without mains, and people know that as well as they would know that it is away."""
+        stake, _ = self._rooms.stake_of(site)
+        matters = priority_of(stake, away.outcome, counts=away.counts, is_root=True)
+        return any(
+            key[0] == POWER and seen.is_open and seen.cause.says != ONLY_CHARGING
+            and (row := self._rows.get((site, key))) is not None and row.priority >= matters
+            for key, seen in self._watched.get(site, {}).items()
+        )  # fmt: skip
 
     async def _write(self, turns: dict[str, Turn], now: datetime) -> None:
         around = self.around(now)
@@ -161,9 +181,7 @@ class AlertWatch:
                 if after is not None and after != before:
                     changed[site, key] = after
                     told[site, key] = [str(what) for what in happened.get(key, [])]
-        owing = self._owing(changed, around)
-
-        planned = self._planned(owing, changed, around)
+        planned = self._planned(changed, around)
 
         def write(db: Connection) -> dict[tuple[str, Key], IncidentRow]:
             number = incidents.next_number(db)
@@ -177,7 +195,9 @@ class AlertWatch:
                     notifications.cancel(db, row.number, TELLS, now)
                     new += cleared_for(row, notifications.of_incident(db, row.number), now)
                 if "reopened" in told.get(place, ()):
-                    notifications.cancel(db, row.number, ("cleared",), now)
+                    notifications.cancel(db, row.number, (CLEARED,), now)
+                    if any(each.what == CLEARED for each in notifications.of_incident(db, row.number) if is_out(each)):
+                        row = replace(row, told=0)  # they believe that it is over
                 if place in planned:
                     new += [replace(each, incident=row.number) for each in planned[place]]
                     steps.append((row.number, IncidentStep(now, "told", note=str(len(planned[place])))))
@@ -206,7 +226,8 @@ class AlertWatch:
         """The incident as it is to be written down; None where there is none."""
         if not seen.is_open and Happening.CLEARED not in what:
             return None
-        stake, session = self._rooms.stake_of(site)
+        is_of_all = site == CENTRE and key[0] != CHANNEL
+        stake, session = self._rooms.stake_anywhere() if is_of_all else self._rooms.stake_of(site)
         cause: Cause = seen.cause
         began = before.opened_at if before is not None and before.cleared_at is None else now
         priority = priority_of(
@@ -219,43 +240,38 @@ class AlertWatch:
             return replace(before, cleared_at=now)
         if Happening.REOPENED in what:
             return replace(
-                before, cause=cause, priority=priority, session=session, cleared_at=None, spells=before.spells + 1
-            )
+                before, cause=cause, priority=priority, session=session, cleared_at=None, spells=before.spells + 1,
+                told=min(before.told, int(priority)),
+            )  # fmt: skip
         came_again = self._is_new_spell(site, key, seen)
         return replace(
             before, cause=cause, priority=priority, session=session,
             spells=before.spells + 1 if came_again else before.spells,
+            told=min(before.told, int(priority)),  # what was an alarm in one session is told again in the next
         )  # fmt: skip
 
     def _is_new_spell(self, site: str, key: Key, seen: Watched) -> bool:
         known = self._watched.get(site, {}).get(key)
         return known is not None and known.is_open and known.bad_since is None and seen.bad_since is not None
 
-    def _owing(
+    def _planned(
         self, changed: dict[tuple[str, Key], IncidentRow], around: Circumstances
-    ) -> dict[tuple[str, Key], str]:  # fmt: skip
-        """What people are still to be told, also of what did not change: a silence may have ended."""
-        found: dict[tuple[str, Key], str] = {}
+    ) -> dict[tuple[str, Key], list[NotificationRow]]:
+        """Who is told what they do not know yet, what matters most first.
+
+        Also of what did not change: a silence may have ended. Where nobody is there to be told it stays owed.
+        """
+        found: dict[tuple[str, Key], list[NotificationRow]] = {}
         if not around.book.recipients:
             return found
-        for place, row in {**self._rows, **changed}.items():
-            if not is_open_question(row):
-                continue
-            if (what := owed(row, self._rooms.subject_of(row), around)) is not None:
-                found[place] = what
+        asked = [each for each in {**self._rows, **changed}.items() if is_open_question(each[1])]
+        for place, row in sorted(asked, key=lambda each: -each[1].priority):
+            subject = self._rooms.subject_of(row)
+            what = owed(row, subject, around)
+            if what is not None and (rows := told_of(row, what, subject, around)):
+                found[place] = rows
             if len(found) >= _MOST_AT_ONCE:
                 break
-        return found
-
-    def _planned(
-        self, owing: dict[tuple[str, Key], str], changed: dict[tuple[str, Key], IncidentRow], around: Circumstances
-    ) -> dict[tuple[str, Key], list[NotificationRow]]:
-        """Who is told; where nobody is there to be told, it stays owed until somebody is."""
-        found = {}
-        for place, what in owing.items():
-            row = changed.get(place) or self._rows[place]
-            if rows := told_of(row, what, self._rooms.subject_of(row), around):
-                found[place] = rows
         return found
 
     def _forget(self) -> None:

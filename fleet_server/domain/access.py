@@ -111,6 +111,10 @@ class Person(Struct, frozen=True):
         """Whether no sites are named."""
         return not self.sites
 
+    def own_key(self, key: str | None) -> str | None:
+        """A person's idempotency keys are their own: none takes the place of another's, or of one of the server's."""
+        return f"{self.user}:{key}" if key is not None else None
+
 
 def may(person: Person, act: Act, site: str | None = None) -> bool:
     """Whether the person may do this, at this site where there is one."""

@@ -12,7 +12,7 @@ from wire.fields import Value
 POWER = "power_lasts"
 """The check that says that a room is without mains."""
 _ANSWERS = "answers"
-_ONLY_CHARGING = "charging"
+ONLY_CHARGING = "charging"
 
 
 class Cause(Struct, frozen=True):
@@ -40,6 +40,8 @@ class Found(Struct, frozen=True):
 
     causes: Mapping[Key, Cause]
     well: frozenset[Key]
+    asked: frozenset[Key] | None = None
+    """Everything that was looked at, well or not; None where the room cannot be looked at."""
 
 
 def found_in(judgement: Judgement) -> Found:
@@ -51,7 +53,7 @@ def found_in(judgement: Judgement) -> Found:
     well = {_key(check) for check in judgement.checks if check.outcome is Outcome.PASS} | {(OFFLINE, "")}
     ill = {_key(check): check for check in judgement.checks if check.outcome is not Outcome.PASS}
     silent = {device for (name, device), check in ill.items() if name == _ANSWERS and check.outcome is not Outcome.WARN}
-    powerless = [key for key, check in ill.items() if key[0] == POWER and check.key != _ONLY_CHARGING]
+    powerless = [key for key, check in ill.items() if key[0] == POWER and check.key != ONLY_CHARGING]
     holder: dict[Key, Key] = {}
     for key, check in ill.items():
         name, device = key
@@ -64,7 +66,7 @@ def found_in(judgement: Judgement) -> Found:
         if key not in holder:
             held = tuple(sorted(symptom for symptom, by in holder.items() if by == key))
             causes[key] = Cause(key, check.outcome, check.counts, check.role, check.key, check.params, held)
-    return Found(causes, frozenset(well))
+    return Found(causes, frozenset(well), frozenset(well | ill.keys()))
 
 
 def _key(check: CheckResult) -> Key:

@@ -67,22 +67,26 @@ TimingOf = Callable[[Key], Timing]
 
 
 def turn_of(watched: Mapping[Key, Watched], found: Found, now: float, timing: TimingOf) -> Turn:
-    """One look at a room. An unknown clears nothing; what a greater cause explains stays as it was."""
+    """One look at a room. An unknown clears nothing; what a greater cause explains stays as it was.
+
+    What nobody asks any more, of a device or a room that is no more, is as if it were well.
+    """
     after: dict[Key, Watched] = {}
     happened: list[tuple[Happening, Key]] = []
     changes_at = NEVER
     for key in watched.keys() | found.causes.keys():
         known, cause = watched.get(key), found.causes.get(key)
+        is_well = key in found.well or (found.asked is not None and key not in found.asked)
         if cause is not None:
             seen = _turned_bad(known, cause, now)
         elif known is not None:
-            seen = _turned_good(known, now) if key in found.well else known
+            seen = _turned_good(known, now) if is_well else known
         else:
             continue
         seen = replace(seen, spells=tuple(at for at in seen.spells if now - at < REMEMBERS_S))
         if known is not None and cause is not None and known.is_open and _rank(cause) > _rank(known.cause):
             happened.append((Happening.WORSENED, key))
-        seen, what, due = _moved(seen, cause is not None, key in found.well, now, timing(key))
+        seen, what, due = _moved(seen, cause is not None, is_well and cause is None, now, timing(key))
         if what is not None:
             happened.append((what, key))
         changes_at = min(changes_at, due)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -48,7 +49,7 @@ class Stream:
         return f"{self._epoch}.{change.n}"
 
     async def read(self, last_id: str | None = None, pause_s: float = 15.0) -> AsyncIterator[Change | None]:
-        """Every change after `last_id`; None when nothing happened for `pause_s`.
+        """Every change after `last_id`, and None each `pause_s` whatever happens: a reader may leave all of it out.
 
         A reader that comes back too late, or from before a restart, first gets a `reset`: it must fetch all anew.
         """
@@ -62,16 +63,19 @@ class Stream:
                     n = int(number)
                 else:
                     yield Change(self._n, _RESTART, None, {})
+            clock = asyncio.get_running_loop().time
+            pause_at = clock() + pause_s
             while True:
                 more = self._more
                 for change in [*islice(reversed(self._kept), self._n - n)][::-1]:
                     n = change.n
                     yield change
                 if n == self._n:
-                    try:
-                        async with asyncio.timeout(pause_s):
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout_at(pause_at):
                             await more.wait()
-                    except TimeoutError:
-                        yield None
+                if clock() >= pause_at:
+                    yield None
+                    pause_at = clock() + pause_s
         finally:
             self.readers -= 1

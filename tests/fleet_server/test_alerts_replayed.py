@@ -5,117 +5,17 @@ the outbox's table, where they stand before anything is sent.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
-import pytest
 from msgspec.structs import replace
 
 from fleet_server.domain.priorities import Priority
 from fleet_server.domain.routing import Match, Route, Step
 from fleet_server.sessions.desk import Wish
-from fleet_server.store import incidents, notifications
 from fleet_server.store.incidents import IncidentRow, IncidentStep
-from fleet_server.store.notifications import Delivery, NotificationRow
+from fleet_server.store.notifications import Delivery
 from tests.counterparts.centre_without_wires import CentreWithoutWires
-
-FEW, PROVINCE = 20, 166
-EVERY_S = 5
-
-
-class Replay:
-    """Rooms that report every fifteen seconds, each in its own turn, with what has befallen them."""
-
-    def __init__(self, centre: CentreWithoutWires) -> None:
-        self.centre, self.sites = centre, list(centre.sites)
-        self.said: dict[str, dict[str, Any]] = {}
-        self.away: set[str] = set()
-
-    async def start(self) -> None:
-        await self.centre.start()
-        for site in self.sites:
-            await self.centre.report(site)
-            await self.centre.set_up(site)
-        self.noc = await self.centre.directory.add_recipient("NOC", "vi")
-        await self.centre.directory.add_contact(self.noc.id, "email", "noc@example.vn", "tests")
-        await self.play(60)
-
-    async def play(self, seconds: int, what: Callable[[int], Awaitable[None]] | None = None) -> None:
-        """Time passes; `what` is asked every five seconds."""
-        for passed in range(0, seconds, EVERY_S):
-            if what is not None:
-                await what(passed)
-            self.centre.clock.pass_by(EVERY_S)
-            turn = int(self.centre.clock.passed_s) // EVERY_S % 3
-            for nr, site in enumerate(self.sites):
-                if site not in self.away and nr % 3 == turn:
-                    await self.centre.report(site, **self.said.get(site, {}))
-            await self.time_judges()
-            for site in self.sites:
-                self.centre.alerts._due[site] = 0.0
-            await self.centre.alerts.look()
-
-    async def time_judges(self) -> None:
-        """What the timers do: rooms whose verdict time alone has changed."""
-        now, fleet = self.centre.fleet.now(), self.centre.fleet
-        for entry in list(fleet.entries.values()):
-            if entry.judgement.changes_at <= now:
-                fleet.replace([fleet.judged(entry, entry.room)])
-
-    async def restart(self) -> None:
-        await self.centre.start()
-
-    def rows(self) -> list[IncidentRow]:
-        return self.centre.database.read_now(lambda db: incidents.newest(db, 10_000))
-
-    def told(self, *whats: str) -> list[NotificationRow]:
-        """Those that were not called back before they went out, as the outbox would send them at once."""
-        found = []
-        for row in sorted(self.rows(), key=lambda row: row.number):
-            found += self.centre.database.read_now(lambda db, row=row: notifications.of_incident(db, row.number))  # type: ignore[misc]
-        return [each for each in found if each.what in (whats or ("opened", "raised", "escalated"))]
-
-    def send_all(self) -> None:
-        """As if everything that is due had been delivered."""
-        now = self.centre.clock.now()
-
-        def write(db: Any) -> None:
-            for row in notifications.due(db, now):
-                notifications.save(db, NotificationRow(**{
-                    **{name: getattr(row, name) for name in row.__struct_fields__}, "state": Delivery.SENT,
-                    "ended_at": now,
-                }))  # fmt: skip
-
-        self.centre.database.write_now(write)
-
-
-@pytest.fixture
-def centre(tmp_path: Path) -> Iterator[CentreWithoutWires]:
-    made = CentreWithoutWires(tmp_path, rooms(FEW))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def province(tmp_path: Path) -> Iterator[CentreWithoutWires]:
-    made = CentreWithoutWires(tmp_path, rooms(PROVINCE))
-    yield made
-    made.close()
-
-
-def rooms(count: int) -> dict[str, str]:
-    return {"hub": "hub", **{f"r{nr:03}": "commune" for nr in range(count)}}
-
-
-@asynccontextmanager
-async def replay(centre: CentreWithoutWires) -> AsyncIterator[Replay]:
-    made = Replay(centre)
-    await made.start()
-    assert made.rows() == [] or all(row.priority is Priority.DIGEST for row in made.rows()), "a quiet fleet"
-    yield made
+from tests.counterparts.replay import Replay, replay
 
 
 def test_a_blackout_is_one_message_within_a_minute(centre: CentreWithoutWires) -> None:

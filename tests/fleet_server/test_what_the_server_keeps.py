@@ -267,3 +267,23 @@ def test_a_retained_copy_of_unknown_age_does_not_take_the_place_of_what_was_seen
         centre.close()
 
     asyncio.run(story())
+
+
+def test_a_reader_hears_that_the_server_lives_also_while_much_happens_that_is_not_its_own() -> None:
+    async def story() -> None:
+        stream, lived = Stream("e"), 0
+
+        async def others() -> None:
+            while True:
+                stream.publish("site", "38-2")
+                await asyncio.sleep(0.002)
+
+        busy = asyncio.create_task(others())
+        async with asyncio.timeout(20):
+            async for change in stream.read(None, pause_s=0.05):
+                lived += change is None
+                if lived == 3:
+                    break
+        busy.cancel()
+
+    asyncio.run(story())

@@ -171,9 +171,9 @@ async def add_recipient(wanted: RecipientIn, server: TheServer) -> RecipientOut:
     "/alerts/recipients/{id}", dependencies=[needs(Act.SET_ALERTS)], status_code=204, summary="Write to them no more",
     response_class=Response, responses=problems(404, 422),
 )  # fmt: skip
-async def remove_recipient(id: Identifier, server: TheServer) -> Response:
+async def remove_recipient(id: Identifier, server: TheServer, person: ThePerson) -> Response:
     """Their addresses are erased."""
-    await server.directory.remove_recipient(id)
+    await server.directory.remove_recipient(id, person.name)
     return _NO_CONTENT
 
 

@@ -10,7 +10,7 @@ from fleet_server.api.access import ThePerson, needs, origin_of
 from fleet_server.api.context import Device, IdempotencyKey, Identifier, Site, TheServer
 from fleet_server.api.problems import problems
 from fleet_server.commands.desk import Wish
-from fleet_server.domain.access import Act, Person
+from fleet_server.domain.access import Act
 from fleet_server.domain.commands import State
 from fleet_server.errors import NotFound
 
@@ -72,7 +72,7 @@ async def request_command(
     asked = Wish(wish.action, {**wish.params}, wish.reason, wish.override)
     origin = origin_of(request)
     row = await server.commands.request(
-        site, device, asked, by=person.name, origin=origin, key=_key_of(person, idempotency_key), user=person.user
+        site, device, asked, by=person.name, origin=origin, key=person.own_key(idempotency_key), user=person.user
     )
     return await _command_out(server, row.id)
 
@@ -94,11 +94,6 @@ async def approve(id: Identifier, server: TheServer, person: ThePerson) -> Comma
     await _command_out(server, id)
     await server.commands.approve(id, person.name, person.user)
     return await _command_out(server, id)
-
-
-def _key_of(person: Person, key: str | None) -> str | None:
-    """A person's keys are their own: none of them takes the place of another's, or of one that the server gives."""
-    return f"{person.user}:{key}" if key is not None else None
 
 
 async def _command_out(server: TheServer, command: str) -> CommandOut:

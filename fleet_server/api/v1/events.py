@@ -32,7 +32,7 @@ async def events(
     last_event_id: Annotated[str | None, Header(max_length=100)] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Events `site`, `command`, `log`, `session`, `rollout`, `line_test`, `server`, and `report` for one site; `alive`
-    when there is no other.
+    every two seconds.
 
     Give the last `id` as `Last-Event-ID` to go on where you left off; `reset` means that too much has
     happened since, or that the server was restarted: fetch everything anew.

@@ -76,7 +76,7 @@ async def _add_recipient(server: Server, form: Form, by: str) -> None:
 
 
 async def _remove_recipient(server: Server, form: Form, by: str) -> None:
-    await server.directory.remove_recipient(one(form, "id", 36))
+    await server.directory.remove_recipient(one(form, "id", 36), by)
 
 
 async def _add_contact(server: Server, form: Form, by: str) -> None:

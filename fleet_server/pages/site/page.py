@@ -69,7 +69,7 @@ async def act(
         form.get("reason", [""])[0][:500],
         "override" in form,
     )
-    key = form.get("key", [""])[0][:200] or None
+    key = person.own_key(form.get("key", [""])[0][:150] or None)
     origin = origin_of(request)
     try:
         await server.commands.request(site, device, wish, by=person.name, origin=origin, key=key, user=person.user)
