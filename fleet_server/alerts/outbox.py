@@ -59,8 +59,12 @@ class Outbox:
         self._wake = asyncio.Event()
         self._wrote_s: dict[str, float] = {}
         self._checked_s = self._looked_s = float("-inf")
-        self._turn = {name: asyncio.Lock() for name in channels}
-        """One message at a time by each channel: a crash leaves one in doubt, and no service is flooded."""
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        """Channel -> its task: each sends one message at a time, so that a crash leaves one in doubt and no service is
+        flooded; and none waits for another."""
+        self._is_doubtful = True
+        """Whether something may stand as being sent that nobody sends."""
+        self._failing = Failing(log, "notifications_not_kept")
 
     def wake(self) -> None:
         """Something may be due."""
@@ -68,22 +72,30 @@ class Outbox:
 
     async def run(self) -> None:
         """Send for ever."""
-        failing = Failing(log, "notifications_not_kept")
-        if doubtful := await self._database.write(notifications.take_up):
-            log.warning("notifications_doubtful count=%d", doubtful)
-        while True:
-            self._wake.clear()
-            with failing:
-                await self.send_due()
-            try:
-                async with asyncio.timeout(_EVERY_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+        try:
+            while True:
+                self._wake.clear()
+                with self._failing:
+                    await self._begin()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_EVERY_S):
+                        await self._wake.wait()
+        finally:
+            for task in self._under_way.values():
+                task.cancel()
 
     async def send_due(self) -> None:
-        """Everything that is due now. Raises SQLAlchemyError; nothing is lost."""
-        self._looked_s = self._clock.monotonic()
+        """Everything that is due now. Raises SQLAlchemyError where it cannot be read; nothing is lost."""
+        await self._begin()
+        await asyncio.gather(*self._under_way.values())
+
+    async def _begin(self) -> None:
+        """Give each channel that is free what is due by it."""
+        if self._is_doubtful:
+            self._is_doubtful = False
+            busy = list(self._under_way)
+            if doubtful := await self._database.write(lambda db: notifications.take_up(db, busy)):
+                log.warning("notifications_doubtful count=%d", doubtful)
         await self._look_at_channels()
         now, now_s = self._clock.now(), self._clock.monotonic()
         rows = await self._database.read(lambda db: notifications.due(db, now))
@@ -99,12 +111,29 @@ class Outbox:
                 await self._save([replace(row, state=Delivery.CANCELLED, ended_at=now, detail="too_late")])
             else:
                 by_contact.setdefault((row.contact, row.what if row.what in _ALONE else ""), []).append(row)
-        due = []
+        loud_ones: dict[str, list[list[NotificationRow]]] = {}
+        others: dict[str, list[list[NotificationRow]]] = {}
         for (contact, _), theirs in by_contact.items():
             loud = any(row.incident in about and about[row.incident].priority is Priority.ALARM for row in theirs)
             if loud or now_s - self._wrote_s.get(contact, float("-inf")) >= COALESCED_S or theirs[0].what == TEST:
-                due.append(self._send(theirs, about))
-        await asyncio.gather(*due)
+                (loud_ones if loud else others).setdefault(theirs[0].channel, []).append(theirs)
+        for channel in (loud_ones.keys() | others.keys()) - self._under_way.keys():
+            messages = [*loud_ones.get(channel, []), *others.get(channel, [])]
+            self._under_way[channel] = asyncio.create_task(self._send_all(channel, messages, about))
+        self._looked_s = self._clock.monotonic()
+
+    async def _send_all(
+        self, channel: str, messages: Sequence[Sequence[NotificationRow]], about: Mapping[int, IncidentRow]
+    ) -> None:
+        """One after the other by one channel."""
+        try:
+            with self._failing:
+                for rows in messages:
+                    await self._send(rows, about)
+        finally:
+            self._is_doubtful |= bool(self._failing)
+            del self._under_way[channel]
+            self.wake()
 
     @property
     def is_at_work(self) -> bool:
@@ -134,46 +163,42 @@ class Outbox:
 
     async def _send(self, rows: Sequence[NotificationRow], about: Mapping[int, IncidentRow]) -> None:
         """All that one contact is to hear now, in one message."""
-        async with self._turn.get(rows[0].channel, contextlib.nullcontext()):
-            recipient = self._directory.book.recipients.get(rows[0].recipient)
-            contact = next((c for c in recipient.contacts if c.id == rows[0].contact), None) if recipient else None
-            now = self._clock.now()
-            if recipient is None or contact is None:
-                await self._save([replace(r, state=Delivery.CANCELLED, ended_at=now, detail="withdrawn") for r in rows])
-                return
+        recipient = self._directory.book.recipients.get(rows[0].recipient)
+        contact = next((c for c in recipient.contacts if c.id == rows[0].contact), None) if recipient else None
+        now = self._clock.now()
+        if recipient is None or contact is None:
+            await self._save([replace(r, state=Delivery.CANCELLED, ended_at=now, detail="withdrawn") for r in rows])
+            return
+        try:
+            channel = self._channels.get(contact.channel)
+            if channel is None:
+                raise Undelivered("there is no such channel", permanent=True)
+            if why := self._centre.why(contact.channel):
+                raise Undelivered(why, permanent=False, whole_channel=True)
+            message = replace(
+                self._message(rows, about, recipient, await self._link(rows, recipient)),
+                stop=stop_link(self._own_url, self._directory, contact.id),
+            )
             await self._save([replace(row, state=Delivery.SENDING) for row in rows])
-            try:
-                channel = self._channels.get(contact.channel)
-                if channel is None:
-                    raise Undelivered("there is no such channel", permanent=True)
-                if why := self._centre.why(contact.channel):
-                    raise Undelivered(why, permanent=False, whole_channel=True)
-                message = replace(
-                    self._message(rows, about, recipient, await self._link(rows, recipient)),
-                    stop=stop_link(self._own_url, self._directory, contact.id),
-                )
-                reference = await channel.send(message, self._directory.address_of(contact))
-            except Undelivered as error:
-                await self._failed(rows, recipient, contact, error)
-            except FleetError as error:
-                await self._failed(rows, recipient, contact, Undelivered(error.key, permanent=True))
-            except SQLAlchemyError:
-                raise  # the database's, not the channel's: it is tried again
-            except Exception as error:  # what no library of a channel can say must not keep others from hearing
-                log.exception("channel_fault channel=%s", contact.channel)
-                await self._failed(rows, recipient, contact, Undelivered(type(error).__name__, permanent=True))
-            else:
-                if rows[0].what != TEST:
-                    self._wrote_s[contact.id] = self._clock.monotonic()
-                self._centre.works(contact.channel)
-                ended = self._clock.now()
-                await self._save(
-                    [
-                        replace(r, state=Delivery.SENT, ended_at=ended, detail="", reference=reference[:120])
-                        for r in rows
-                    ]
-                )
-                await self._tested(rows, contact, "sent")
+            reference = await channel.send(message, self._directory.address_of(contact))
+        except Undelivered as error:
+            await self._failed(rows, recipient, contact, error)
+        except FleetError as error:
+            await self._failed(rows, recipient, contact, Undelivered(error.key, permanent=True))
+        except SQLAlchemyError:
+            raise  # the database's, not the channel's: it is tried again
+        except Exception as error:  # what no library of a channel can say must not keep others from hearing
+            log.exception("channel_fault channel=%s", contact.channel)
+            await self._failed(rows, recipient, contact, Undelivered(type(error).__name__, permanent=True))
+        else:
+            if rows[0].what != TEST:
+                self._wrote_s[contact.id] = self._clock.monotonic()
+            self._centre.works(contact.channel)
+            ended = self._clock.now()
+            await self._save(
+                [replace(r, state=Delivery.SENT, ended_at=ended, detail="", reference=reference[:120]) for r in rows]
+            )
+            await self._tested(rows, contact, "sent")
 
     def _message(
         self, rows: Sequence[NotificationRow], about: Mapping[int, IncidentRow], recipient: Recipient, link: str

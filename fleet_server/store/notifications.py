@@ -84,9 +84,12 @@ def due(db: Connection, now: datetime, most: int = 2_000) -> list[NotificationRo
     return sorted([*found, *along], key=lambda row: (row.made_at, row.step, row.id))
 
 
-def take_up(db: Connection) -> int:
-    """After a crash: what was being sent waits again, once more and no more; how many there are."""
-    sending = notifications.c.state == str(Delivery.SENDING)
+def take_up(db: Connection, busy: Collection[str]) -> int:
+    """After a crash: what was being sent waits again, once more and no more; how many there are.
+
+    `busy`: channels by which something is being sent now.
+    """
+    sending = (notifications.c.state == str(Delivery.SENDING)) & notifications.c.channel.not_in(list(busy))
     changed = {"state": str(Delivery.WAITING), "tries": notifications.c.tries + 1}
     return db.execute(update(notifications).where(sending).values(changed)).rowcount
 

@@ -29,6 +29,9 @@ class ZaloServer(ZaloBots):
     def __init__(self) -> None:
         super().__init__()
         self.down = False
+        self.answers = threading.Event()
+        """Nothing is answered while it is not set."""
+        self.answers.set()
         self.webhook = ""
         """Where events go to; as the console has it."""
         standin = self
@@ -71,6 +74,7 @@ class ZaloServer(ZaloBots):
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer | None:
         """Status, content and headers; None: the line breaks."""
         where = urlsplit(path)
+        self.answers.wait(60)
         if self.down:
             return 502, b"<html>502 Bad Gateway</html>", {}
         if "authorization" in headers:

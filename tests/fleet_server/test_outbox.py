@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from fleet_server.alerts.digests import Digests
 from fleet_server.alerts.outbox import Outbox
@@ -118,6 +119,50 @@ def test_an_address_at_which_a_library_stumbles_keeps_nobody_else_from_hearing(r
         rig.ill = {"r00"}
         await rig.play(180)
         assert any("Xã r00" in text_of(letter) for letter in rig.mail.to(NOC))
+
+    asyncio.run(story())
+
+
+def test_a_channel_that_hangs_delays_its_own_messages_alone(rig: Rig) -> None:
+    async def story() -> None:
+        await rig.start(("email", NOC))
+        group = await rig.centre.directory.add_recipient("Nhóm", "vi")
+        await rig.centre.directory.add_contact(group.id, "zalo_group", GROUP, "tests")
+        rig.zalo.answers.clear()
+        sending = asyncio.create_task(rig.outbox.run())
+        try:
+            for site in ("r00", "r01"):
+                rig.ill.add(site)
+                for _ in range(9):  # as `play`, but that it waits for nobody
+                    rig.centre.clock.pass_by(10)
+                    for each in SITES:
+                        more = {"power_source": "battery", "battery_runtime": 600.0} if each in rig.ill else {}
+                        await rig.centre.report(each, **more)
+                        rig.centre.alerts._due[each] = 0.0
+                    await rig.centre.alerts.look()
+                rig.outbox.wake()
+                async with asyncio.timeout(8):  # Zalo is waited for longer
+                    while not any(f"Xã {site}" in text_of(letter) for letter in rig.mail.to(NOC)):
+                        await asyncio.sleep(0.05)
+            assert rig.zalo.sent_to(GROUP) == []
+        finally:
+            rig.zalo.answers.set()
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+    asyncio.run(story())
+
+
+def test_what_the_database_kept_from_being_sent_is_sent_when_it_writes_again(rig: Rig) -> None:
+    async def story() -> None:
+        await rig.start(("email", NOC))
+        rig.centre.database.write_now(lambda db: db.execute(text("ALTER TABLE ack_links RENAME TO away")))
+        rig.ill = {"r00"}
+        await rig.play(120)
+        assert rig.mail.to(NOC) == []
+        rig.centre.database.write_now(lambda db: db.execute(text("ALTER TABLE away RENAME TO ack_links")))
+        await rig.play(60)
+        assert len([letter for letter in rig.mail.to(NOC) if "Xã r00" in text_of(letter)]) == 1
 
     asyncio.run(story())
 
