@@ -74,10 +74,11 @@ def minute_of(db: Connection, session: Session) -> Minute:
 
 
 def on_duty(minute: Minute, site: str, at: datetime) -> confirmations.DutyRow | None:
-    """Who looked after a room when it began: the last who had said so by then, else the first after."""
+    """Who looked after a room when it began: the last who had said so until then or longer, else the first after."""
     mine = [row for row in minute.duties if row.site == site]
-    before = [row for row in mine if row.duty.at <= at.timestamp()]
-    return before[-1] if before else mine[0] if mine else None
+    before = [row for row in mine if row.duty.at <= at.timestamp() < row.duty.until]
+    after = [row for row in mine if row.duty.at > at.timestamp()]
+    return before[-1] if before else after[0] if after else None
 
 
 def outcomes_of(found: Iterable[SiteFound]) -> Counter[str]:

@@ -27,6 +27,7 @@ def document_of(minute: Minute, office: Office, number: int, at: datetime, zone:
     """The PDF. `link`: where the minute can be found again, also as a QR code. Raises Conflict."""
     session, local = minute.session, at.astimezone(zone)
     starts, ends = (moment.astimezone(zone) for moment in (session.starts_at, session.ends_at))
+    over = "" if starts.date() == ends.date() else f", {starts:%d/%m/%Y}"
     said = {
         "above": office.above, "office": office.name, "place": office.place,
         "number": f"{number}/BB-{office.short or 'KTKT'}",
@@ -36,7 +37,7 @@ def document_of(minute: Minute, office: Office, number: int, at: datetime, zone:
             [translate(_LANG, "minute.fact.title"), session.title],
             [translate(_LANG, "minute.fact.kind"), translate(_LANG, f"sessions.{session.kind}")],
             [translate(_LANG, "minute.fact.chair"), session.chair or "…"],
-            [translate(_LANG, "minute.fact.time"), f"{starts:%H:%M} – {ends:%H:%M}, {starts:%d/%m/%Y}"],
+            [translate(_LANG, "minute.fact.time"), f"{starts:%H:%M}{over} – {ends:%H:%M}, {ends:%d/%m/%Y}"],
             [translate(_LANG, "minute.fact.hub"), ", ".join(minute.name(hub) for hub in minute.hubs) or "…"],
             [translate(_LANG, "minute.fact.sites"), str(len(session.sites))],
         ],

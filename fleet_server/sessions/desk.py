@@ -138,6 +138,10 @@ class SessionDesk:
             raise Invalid("sessions.unknown_sites", sites=", ".join(unknown[:10]))
         return session
 
+    def there(self, sites: Iterable[str]) -> tuple[str, ...]:
+        """Those that have not been closed."""
+        return tuple(site for site in sites if site in self._fleet.entries)
+
     def clashes(self, session: Session) -> list[Clash]:
         """What other sessions want at the same time."""
         return clashes(session, self.upcoming(), self.hubs, self.hub_mbit_s)

@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import random
+from collections.abc import Sequence
 from datetime import timedelta
 
 import httpx
 from msgspec import Struct
 from msgspec.structs import replace
 
+from fleet_server.domain.gate import Waiver
 from fleet_server.domain.sessions import Session, is_near
 from fleet_server.failing import Failing
 from fleet_server.link import FleetLink
@@ -89,7 +91,12 @@ class NewsDesk:
         coming = self._sessions.upcoming()
         # Also what was moved far away, of which we have said that it is near.
         near = [each for each in coming if each.starts_at - _AHEAD <= now or each.id in self._standing]
-        decided = await self._database.read(lambda db: decisions.last_decisions(db, [each.id for each in near]))
+        decided, waived = await self._database.read(
+            lambda db: (
+                decisions.last_decisions(db, [each.id for each in near]),
+                {each.id: decisions.waivers_of(db, each.id) for each in near},
+            )
+        )
         for session in near:
             row = decided.get(session.id)
             decision = row.decision if row is not None else "none"
@@ -97,7 +104,7 @@ class NewsDesk:
             is_new = known is None or known.news.decision != decision
             if is_new or is_near(session, now) or now_s - self._looked_s.get(session.id, 0.0) >= _SELDOM_S:
                 self._looked_s[session.id] = now_s
-                self._put(session, decision)
+                self._put(session, decision, waived[session.id])
         for id, session in list(self._cancelled.items()):
             if self._put(session, "cancelled"):
                 del self._cancelled[id]
@@ -108,9 +115,9 @@ class NewsDesk:
                 continue
             self._say(id, standing)
 
-    def _put(self, session: Session, decision: str) -> bool:
+    def _put(self, session: Session, decision: str, waived: Sequence[Waiver] = ()) -> bool:
         """Whether it will be said, or was; else there is no connection, or nobody who signs."""
-        gate = self._gates.judged(session)
+        gate = self._gates.judged(session, waived)
         news = GateNews(
             session.id, self._clock.now(), session.starts_at, session.ends_at, decision, gate.state,  # type: ignore[arg-type]
             len(gate.sites), sum(entry.admitted for entry in gate.sites), session.is_rehearsal,

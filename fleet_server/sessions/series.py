@@ -5,6 +5,7 @@ import logging
 from datetime import date, time, timedelta
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
 from sqlalchemy.exc import IntegrityError
 
 from fleet_server.domain.series import days_of, is_sound, moments_of
@@ -71,14 +72,15 @@ class SeriesDesk:
 
     async def _plan(self, row: SeriesRow) -> None:
         had = await self._database.read(lambda db: days_of_series(db, row.id))
+        wanted = replace(row, sites=self._sessions.there(row.sites))  # the others were closed since: communes merge
         for day in self._days(row):
             if day.isoformat() in had:
                 continue
             try:
-                await self._sessions.plan(self._wish(row, day), row.by, series=(row.id, day.isoformat()))
+                await self._sessions.plan(self._wish(wanted, day), row.by, series=(row.id, day.isoformat()))
             except IntegrityError:
                 log.info("series_day_known series=%s day=%s", row.id, day)
-            except FleetError as error:  # a site was closed since; the others' sessions are planned all the same
+            except FleetError as error:  # the others' sessions are planned all the same
                 log.warning("series_day_refused series=%s day=%s reason=%s", row.id, day, error.key)
 
     def _days(self, row: SeriesRow) -> list[date]:

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -26,12 +27,13 @@ from fleet_server.domain.gate import Waiver
 from fleet_server.domain.recordings import Recordings, SealedFile
 from fleet_server.domain.setbacks import Trouble
 from fleet_server.errors import BadFile
-from fleet_server.minutes.content import Minute, minute_of
+from fleet_server.minutes.content import Minute, minute_of, on_duty
 from fleet_server.minutes.document import document_of
 from fleet_server.minutes.seal import digest, opened, sealed
 from fleet_server.minutes.tables import tables_of
 from fleet_server.signing import keys
 from fleet_server.store.commands import CommandRow, StepRow
+from fleet_server.store.confirmations import Duty, DutyRow
 from fleet_server.store.setbacks import SetbackRow
 from fleet_server.workbook import workbook_of
 from tests.conftest import need
@@ -237,3 +239,17 @@ def verify(fleet: FleetUnderTest, file: Path) -> int:
     return subprocess.run(
         [*fleet._command, "minute", "verify", str(file)], capture_output=True, timeout=60, check=False
     ).returncode  # fmt: skip
+
+
+def test_whose_duty_had_ended_did_not_look_after_the_room() -> None:
+    begins = datetime(2026, 11, 25, 17, 30, tzinfo=ZoneInfo("UTC"))
+    at = begins.timestamp()
+
+    def who(*duties: tuple[str, float, float]) -> str | None:
+        rows = [DutyRow("r001", Duty(name, "", at + begun, at + over)) for name, begun, over in duties]
+        found = on_duty(SimpleNamespace(duties=rows), "r001", begins)  # type: ignore[arg-type]
+        return found.duty.name if found is not None else None
+
+    assert who(("yesterday", -80_000, -40_000)) is None
+    assert who(("yesterday", -80_000, -40_000), ("later", 60, 40_000)) == "later"
+    assert who(("first", -600, 40_000), ("swapped in", -60, 40_000), ("later", 60, 40_000)) == "swapped in"

@@ -77,8 +77,9 @@ async def _page(
     before: str | None = None, series_fields: dict[str, Any] | None = None,
 ) -> HTMLResponse:  # fmt: skip
     series = [row for row in await server.series.going_on() if not server.fleet.entries.keys().isdisjoint(row.sites)]
+    gone = {row.id: sorted(set(row.sites) - set(server.sessions.there(row.sites))) for row in series}
     return render(
-        request, "sessions/page.html", status, coming=coming_sessions(server), before=before, shown=SHOWN,
+        request, "sessions/page.html", status, gone=gone, coming=coming_sessions(server), before=before, shown=SHOWN,
         former=await former_sessions(server, before), sites=sites_of(server),
         problem=problem, fields=fields or new_fields(server), clashes=clashes, series=series,
         series_fields=series_fields or new_series(server), is_series_wrong=series_fields is not None,
