@@ -30,6 +30,7 @@ from edge_agent.reporter import DEFAULT_INTERVAL_S, Reporter
 from edge_agent.room import View, happenings
 from edge_agent.store import Store
 from edge_agent.supervisor import Supervisor
+from edge_agent.unkept import Unkept
 from edge_agent.watchdog import Watchdog
 from wire.ids import uuid7
 from wire.messages import Ack, Certificate, Command, Config
@@ -76,7 +77,8 @@ class Agent:
         )
         self._commands = Commands(self.devices, self._journal, self._log, self._clock, self._trust)
         self.admission = Admission(self._keeper, boot_id, self._log, self._clock, self._trust)
-        self._renewals = Renewals(self._keeper, self._link, self._clock)
+        self._renewals = Renewals(self._keeper, self._link, self._clock, self._trust)
+        self._unkept = Unkept()
         self._reported = False
         self._asked_again_s = float("-inf")
         self._wanted: tuple[Config, float] | None = None
@@ -90,6 +92,8 @@ class Agent:
     def start(self) -> None:
         """Settle what the last life left open, then begin."""
         self._trust.begins(self._log.event("agent_started", version=version("diemcau")))
+        if self._store.was_replaced:
+            self._log.event("store_replaced")
         self._poller.start()
         self.devices.start()
         if (kept := self._documents.get(_CONFIG)) is not None:
@@ -132,8 +136,9 @@ class Agent:
 
     def _found(self, before: View | None, after: View) -> None:
         specs = {spec.key: spec for spec in self.devices.specs[after.device.driver]}
-        for happening in happenings(before, after, specs):
-            self._log.event(happening.event, happening.device, **happening.params)
+        with self._unkept:  # what cannot be kept stands in the report all the same
+            for happening in happenings(before, after, specs):
+                self._log.event(happening.event, happening.device, **happening.params)
         self._reporter.wake()
 
     def _read_inbox(self, stop: Event, beat: Callable[[], None]) -> None:
@@ -143,6 +148,8 @@ class Agent:
                 received = self._link.inbox.get(timeout=1.0)
             except queue.Empty:
                 self._look_at_secrets()
+                for worker in self.devices.workers.values():
+                    worker.drop_expired()
                 continue
             try:
                 self._take(received)
@@ -179,7 +186,7 @@ class Agent:
             self._renewals.answered(message)
 
     def _is_acting(self) -> bool:
-        return any(worker.acting is not None for worker in self.devices.workers.values())
+        return any(worker.executes for worker in self.devices.workers.values())
 
     def _has_reported(self) -> None:
         """Say once, in a file, that the centre has taken what we said: by it a new release is known to work."""
@@ -201,12 +208,12 @@ class Agent:
         self._reporter.interval_s = config.interval_s
         # A room that is asked to report more often than usual is to say what is, not what was at its last poll.
         self._poller.hurry(config.interval_s if config.interval_s < DEFAULT_INTERVAL_S else math.inf)
-        self._reporter.config_revision = config.revision
         self._commands.proved = config.proved
         self._renewals.told(config)
         self._release.told(config.release)
         self._firmware.told(config.firmware)
         self.devices.want(config.devices, self._refused)
+        self._reporter.config_revision = config.revision  # last: what is not in force is not said to be
 
     def _take_kept(self, kept: dict[str, Any]) -> None:
         """The configuration as it was kept; one of another version is as good as none, and comes again."""

@@ -60,10 +60,16 @@ class ClockTrust:
         if asked_s is not None and now_s - asked_s <= _LONGEST_ANSWER_S:
             self._anchor = Anchor(at, now_s, now_s - asked_s)
 
+    def time(self) -> datetime | None:
+        """The centre's time now, whatever this machine's clock says; None before it was measured."""
+        if self._anchor is None:
+            return None
+        return self._anchor.at + timedelta(seconds=self._clock.monotonic() - self._anchor.heard_s)
+
     def is_trusted(self) -> bool:
         """Whether the wall clock agrees with the centre's to a minute."""
-        if self._anchor is None:
+        time = self.time()
+        if self._anchor is None or time is None:
             return False
-        passed = timedelta(seconds=self._clock.monotonic() - self._anchor.heard_s)
-        apart_s = abs((self._clock.now() - (self._anchor.at + passed)).total_seconds())
+        apart_s = abs((self._clock.now() - time).total_seconds())
         return apart_s <= MAY_DIFFER_S + self._anchor.spread_s

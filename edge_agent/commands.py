@@ -74,6 +74,8 @@ class Commands:
             return "unknown_device", {"device": command.device}
         if worker.acting not in (None, command.id):
             return "busy", {}
+        if worker.hangs:
+            return "not_answering", {}
         observation = worker.view().observation
         offered = {spec.action: spec for spec in observation.actions} if observation else {}
         if command.action not in offered:

@@ -80,6 +80,9 @@ class Devices:
                 wanted[device.id] = _config_of(device, self._secrets)
             except Misconfigured as error:
                 wrong[device.id] = str(error)[:200]
+            except Exception as error:  # what a driver's libraries can say as they load; the others are watched
+                log.exception("driver_fault device=%s error=%s", device.id, type(error).__name__)
+                wrong[device.id] = f"{device.id}: driver {device.driver} cannot be loaded: {type(error).__name__}"
         before, self._wrong = self._wrong, wrong
         for name, reason in wrong.items():
             if before.get(name) != reason:  # the same configuration comes again with every connection

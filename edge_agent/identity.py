@@ -67,6 +67,7 @@ class IdentityKeeper:
         self._lock = threading.RLock()
         self._next_is_waiting = True
         self._tries_waiting = False
+        self._expected = ""
         kept = self._documents.get(_DOCUMENT)
         if kept is None:
             self._documents.close()
@@ -98,6 +99,10 @@ class IdentityKeeper:
         """The centre's keys from now on, and when the configuration in force was said."""
         self._change(signing_keys=signing_keys or self.identity.signing_keys, config_at=said_at)
 
+    def expects(self, name: str) -> None:
+        """A certificate of this name was asked for: its key is kept until it is here."""
+        self._expected = name
+
     def renewed(self, name: str, answer: Certificate) -> None:
         """Keep a new certificate beside the old; its key has been in the folder since it was asked for."""
         write_private(self.folder / f"{name}.pem", answer.certificate)
@@ -124,7 +129,7 @@ class IdentityKeeper:
         """Remove the files of pairs that were replaced."""
         kept = self.identity.pair.name if self.identity.pair is not None else ""
         for file in self.folder.iterdir():
-            if file.suffix in (".key", ".pem") and file.stem not in (kept, SEALING):
+            if file.suffix in (".key", ".pem") and file.stem not in (kept, self._expected, SEALING):
                 with suppress(OSError):
                     file.unlink()
 

@@ -4,16 +4,19 @@ At most `most` entries wait. Beyond that the oldest events are summarised into o
 """
 
 from collections import Counter
+from itertools import accumulate
 from typing import Any
 
 import msgspec
 
 from edge_agent.store import Store
 from wire.fields import LONGEST_TEXT, Params
+from wire.ids import uuid7
 from wire.messages import Ack, EventEntry, LogBatch, LogEntry, StepEntry, SummaryEntry
 from wire.times import Clock
 
-_BATCH = 50
+_BATCH, _BATCH_BYTES = 50, 48_000
+"""What goes into one message, whose bound is 64 KiB."""
 _ENTRY: msgspec.json.Decoder[LogEntry] = msgspec.json.Decoder(LogEntry)
 
 
@@ -43,14 +46,27 @@ class RoomLog:
         """The first entries that the server has not acknowledged; None when there are none."""
         with self._store.read() as db:
             rows = db.execute("SELECT n, entry FROM log ORDER BY n LIMIT ?", (_BATCH,)).fetchall()
-        entries = tuple(self._read(n, raw) for n, raw in rows)
+        sizes = accumulate(len(raw) for _, raw in rows)
+        fits = max(1, sum(size <= _BATCH_BYTES for size in sizes))
+        entries = tuple(self._read(n, raw) for n, raw in rows[:fits])
         return LogBatch(log_id=self.log_id, entries=entries, from_=_first(entries[0])) if entries else None
 
     def acknowledged(self, ack: Ack) -> None:
-        """The server has these: forget them. An acknowledgement of another log is none."""
-        if ack.log_id == self.log_id:
-            with self._store.write() as db:
+        """The server has these: forget them. An acknowledgement of another log is none.
+
+        Where it has more than we have ever said, this is an older copy of our file: what it takes for known is not what
+        waits here, and goes out as another log.
+        """
+        if ack.log_id != self.log_id:
+            return
+        with self._store.write() as db:
+            if ack.through < int(db.execute("SELECT value FROM meta WHERE key = 'next_n'").fetchone()[0]):
                 db.execute("DELETE FROM log WHERE n <= ?", (ack.through,))
+                return
+            log_id = uuid7()
+            db.execute("UPDATE meta SET value = ? WHERE key = 'log_id'", (log_id,))
+        self.log_id = log_id
+        self.event("log_restarted")
 
     def waiting(self) -> int:
         """How many entries the server has not acknowledged."""

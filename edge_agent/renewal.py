@@ -5,11 +5,12 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from threading import Event
 
 from msgspec import Struct
 
+from edge_agent.clock_trust import ClockTrust
 from edge_agent.identity import IdentityKeeper, Pair
 from edge_agent.link import RoomLink
 from wire.ids import uuid7
@@ -35,24 +36,24 @@ class _Asked(Struct):
 class Renewals:
     """`run` is a thread of its own; `answered` and `told` are called by the inbox."""
 
-    def __init__(self, keeper: IdentityKeeper, link: RoomLink, clock: Clock) -> None:
-        self._keeper, self._link, self._clock = keeper, link, clock
+    def __init__(self, keeper: IdentityKeeper, link: RoomLink, clock: Clock, trust: ClockTrust) -> None:
+        self._keeper, self._link, self._clock, self._trust = keeper, link, clock, trust
         self._asked: _Asked | None = None
-        self._authority: tuple[str, datetime] | None = None
-        """The one that issues now, and when we shall want a certificate of it."""
+        self._authority: tuple[str, float] | None = None
+        """The one that issues now, and when (monotonic) we shall want a certificate of it."""
 
     def told(self, config: Config) -> None:
         """Who issues certificates now; the rooms come for theirs one after the other."""
         if config.authority and (self._authority is None or self._authority[0] != config.authority):
             wait_s = config.renewal_spread_s * share_of(f"{config.site} {config.authority}")
-            self._authority = config.authority, self._clock.now() + timedelta(seconds=wait_s)
+            self._authority = config.authority, self._clock.monotonic() + wait_s
 
     def answered(self, answer: Certificate) -> None:
         """The centre's answer to what we asked; any other is none."""
         asked = self._asked
         if asked is not None and asked.renewal.id == answer.renewal:
-            self._keeper.renewed(asked.pair, answer)
             self._asked = None
+            self._keeper.renewed(asked.pair, answer)
             log.info("certificate_renewed authority=%s renew_after=%s", answer.authority, answer.renew_after)
             self._link.reconnect()
 
@@ -75,15 +76,17 @@ class Renewals:
         return self._authority is not None and self._authority[0] != waiting.authority
 
     def _is_due(self, pair: Pair) -> bool:
-        now = self._clock.now()
-        replaced = self._authority is not None and self._authority[0] != pair.authority
-        if replaced and self._authority is not None and now >= self._authority[1]:
+        """By the centre's time: this machine's own may be weeks behind, and the certificate would run out."""
+        issues = self._authority
+        if issues is not None and issues[0] != pair.authority and self._clock.monotonic() >= issues[1]:
             return True
-        return now >= pair.renew_after + _SPREAD * share_of(f"{self._keeper.identity.site} {pair.name}")
+        now, share = self._trust.time(), share_of(f"{self._keeper.identity.site} {pair.name}")
+        return now is not None and now >= pair.renew_after + _SPREAD * share
 
     def _new(self) -> _Asked:
         """A key and a request, made by a process that takes its memory away with it."""
         name = uuid7()
+        self._keeper.expects(name)
         made = subprocess.run(
             [sys.executable, "-m", "edge_agent.certificate_request", str(self._keeper.folder / f"{name}.key")],
             capture_output=True, text=True, timeout=_MAKE_WITHIN_S, check=True,

@@ -57,6 +57,7 @@ class DeviceWorker:
         self._began_s: float | None = None
         self._observed_s = float("-inf")
         self._acting: str | None = None
+        self._waiting: Command | None = None
         self.retired = Event()
         """Set when the device is no longer wanted."""
 
@@ -65,8 +66,7 @@ class DeviceWorker:
         now_s = self._clock.monotonic()
         with self._lock:
             view = self._view or View(self.device, "waiting", now_s)
-            hangs = self._began_s is not None and now_s - self._began_s > self.device.deadline_s
-            if hangs and view.state in ("ok", "waiting"):
+            if self.hangs and view.state in ("ok", "waiting"):
                 before, self._view = (
                     self._view,
                     View(self.device, "not_answering", now_s, "no answer before the deadline", view.observation),
@@ -80,7 +80,28 @@ class DeviceWorker:
     @property
     def acting(self) -> str | None:
         """The command that is being executed or waits its turn."""
-        return self._acting
+        waiting = self._waiting
+        return self._acting or (waiting.id if waiting is not None else None)
+
+    @property
+    def executes(self) -> bool:
+        """Whether a command is being executed."""
+        return self._acting is not None
+
+    @property
+    def hangs(self) -> bool:
+        """Whether its device has been asked and is past its deadline."""
+        began_s = self._began_s
+        return began_s is not None and self._clock.monotonic() - began_s > self.device.deadline_s
+
+    def drop_expired(self) -> None:
+        """What waits behind a hanging device ends when its time is over, whenever the device comes back."""
+        with self._lock:
+            waiting = self._waiting
+            if waiting is None or self._clock.now() <= waiting.expires_at:
+                return
+            self._waiting = None
+        self._journal.step(waiting.id, "refused", "expired", {})
 
     def poke(self) -> None:
         """Observe soon; a poll that already waits will do."""
@@ -92,8 +113,9 @@ class DeviceWorker:
 
     def act(self, command: Command) -> None:
         """Execute an accepted command after what is under way. Raises queue.Full."""
-        self._acting = command.id
-        self._todo.put_nowait(Act(command))
+        with self._lock:
+            self._todo.put_nowait(Act(command))
+            self._waiting = command
 
     def retire(self) -> None:
         """Stop to watch this device, after what is under way."""
@@ -119,7 +141,7 @@ class DeviceWorker:
                     if self._clock.monotonic() < self._observed_s + _LATE * self.device.poll_s:
                         continue
                     task = _POLL
-                if isinstance(task, Act):
+                if isinstance(task, Act) and self._begins(task.command):
                     try:
                         self._execute(task.command)
                     finally:
@@ -129,14 +151,23 @@ class DeviceWorker:
         finally:
             if self.retired.is_set():
                 self._end_waiting()
-            if self._driver is not None:
+            # Only then: a full disk that keeps a line from the log must not let go of coils that feed a room's lamps.
+            if self._driver is not None and (stop.is_set() or self.retired.is_set()):
                 self._driver.close()
+
+    def _begins(self, command: Command) -> bool:
+        """Whether it waits still."""
+        with self._lock:
+            if self._waiting is not command:
+                return False
+            self._acting, self._waiting = command.id, None
+            return True
 
     def _end_waiting(self) -> None:
         """What was accepted for a device that is no longer wanted is not begun any more, and says so."""
         while not self._todo.empty():
             task = self._todo.get_nowait()
-            if isinstance(task, Act):
+            if isinstance(task, Act) and self._begins(task.command):
                 self._journal.step(task.command.id, "failed", "not_started", {})
         self._acting = None
 

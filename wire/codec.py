@@ -11,7 +11,8 @@ from wire.messages import About, Config, LogBatch, Message, Report
 from wire.topics import Kind
 
 MAX_MESSAGE_BYTES = 65_536
-MAX_READINGS = 512
+MAX_READINGS = 2_048
+"""Of a report: more than any 64 devices have, which is as many as a room watches."""
 
 _DECODERS: dict[Kind, msgspec.json.Decoder[Message]] = {
     message.kind: msgspec.json.Decoder(message) for message in get_args(Message)

@@ -97,7 +97,7 @@ def devices(count: int, readings: int = 0, name: str = "d-{}") -> list[dict[str,
     [
         (b"x" * 65_537, TooLarge),
         (report_with(devices=devices(65)), Unreadable),
-        (report_with(devices=devices(5, 103)), TooLarge),
+        (report_with(devices=devices(17, 121)), TooLarge),
         (report_with(devices=devices(1, 129)), Unreadable),
         (report_with(devices=devices(2, name="same")), Unreadable),
         (report_with(devices=[{"id": "d", "state": "ok", "age_s": 0, "detail": "x" * 121}]), Unreadable),
@@ -118,8 +118,8 @@ def test_a_bound_holds(payload: bytes, error: type[WireError]) -> None:
 
 
 def test_the_largest_report_that_is_allowed_is_read() -> None:
-    payload = report_with(devices=devices(4, 128))
-    assert sum(len(device.readings) for device in codec.decode_as(Report, payload).devices) == 512
+    payload = report_with(devices=devices(16, 128))
+    assert sum(len(device.readings) for device in codec.decode_as(Report, payload).devices) == codec.MAX_READINGS
 
 
 def test_a_field_that_nobody_knows_is_ignored() -> None:
