@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from edge_agent.certificate_request import new_request
+from edge_agent.clock_trust import ClockTrust
 from edge_agent.identity import FOLDER, IdentityKeeper
 from edge_agent.link import RoomLink
 from edge_agent.renewal import Renewals, _Asked
@@ -35,7 +36,11 @@ class LightAgent:
         self._seq, self._reported_s = 0, float("-inf")
         self.link = _TimedLink(self.keeper, self.boot_id, "0", self._introduce)
         self.changes = self.link.changes
-        self._renewals = renewals(self.keeper, self.link, SystemClock())
+        clock = SystemClock()
+        trust = ClockTrust(clock)  # it says no log by which the centre could tell it the time: its own clock is right
+        trust.asked(1)
+        trust.answered(1, clock.now())
+        self._renewals = renewals(self.keeper, self.link, clock, trust)
         self._keys = PinnedKeys(self.keeper.identity.signing_keys)
         self._stop = threading.Event()
         work = (
