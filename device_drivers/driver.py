@@ -104,11 +104,14 @@ class Driver(ABC):
         """Whether the load has power again when an act that cuts has succeeded."""
         return True
 
-    def mark(self, action: str) -> str | None:
-        """Kept before an act that ends this process, so that `proved` can tell afterwards what became of it."""
+    def mark(self, action: str, params: Params) -> str | None:
+        """Kept before an act that may not see its end: for `proved` and `give_back` after the next start."""
 
     def proved(self, action: str, mark: str) -> Params | None:
         """After a restart: the result of the act that `mark` was made for, or None when nothing proves it."""
+
+    def give_back(self, action: str, mark: str) -> None:
+        """After a start: what an act had taken when we were stopped in it. Raises as `act` does, and is asked again."""
 
     def watch(self, stop: Event, wake: Callable[[], None]) -> None:
         """Run until `stop`; call `wake` whenever the equipment itself says that something changed."""

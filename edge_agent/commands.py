@@ -57,6 +57,8 @@ class Commands:
                 self._journal.step(left.command, "failed", "not_started", {})
                 continue
             proof = self._proof(left.device, left.action, left.mark)
+            if left.mark is not None and (worker := self._devices.workers.get(left.device)) is not None:
+                worker.owes(left.action, left.mark)
             if proof is None:
                 self._journal.step(left.command, "interrupted", "agent_stopped", {})
             else:

@@ -58,6 +58,7 @@ class DeviceWorker:
         self._observed_s = float("-inf")
         self._acting: str | None = None
         self._waiting: Command | None = None
+        self._owed: list[tuple[str, str]] = []
         self.retired = Event()
         """Set when the device is no longer wanted."""
 
@@ -117,6 +118,10 @@ class DeviceWorker:
             self._todo.put_nowait(Act(command))
             self._waiting = command
 
+    def owes(self, action: str, mark: str) -> None:
+        """An act was under way when we were stopped: what it has taken is given back, as soon as the device lets us."""
+        self._owed.append((action, mark))
+
     def retire(self) -> None:
         """Stop to watch this device, after what is under way."""
         self.retired.set()
@@ -147,6 +152,7 @@ class DeviceWorker:
                     finally:
                         self._acting = None
                 if not (stop.is_set() or self.retired.is_set()):
+                    self._give_back()
                     self._observe()
         finally:
             if self.retired.is_set():
@@ -162,6 +168,19 @@ class DeviceWorker:
                 return False
             self._acting, self._waiting = command.id, None
             return True
+
+    def _give_back(self) -> None:
+        while self._owed:
+            action, mark = self._owed[0]
+            try:
+                self.driver().give_back(action, mark)
+            except (ActFailed, DriverError):  # as the observation that follows will say
+                return
+            except Exception as error:  # never once more, or nothing else would come to pass
+                log.exception("driver_fault device=%s error=%s", self.device.id, type(error).__name__)
+            else:
+                log.warning("given_back device=%s action=%s mark=%s", self.device.id, action, mark)
+            self._owed.pop(0)
 
     def _end_waiting(self) -> None:
         """What was accepted for a device that is no longer wanted is not begun any more, and says so."""
@@ -219,7 +238,7 @@ class DeviceWorker:
             if outlet is not None and self._power.cuts_us(self.device.id, outlet, driver.gives(command.action)):
                 self._journal.step(command.id, "refused", "cuts_own_power", {})
                 return
-            self._journal.step(command.id, "running", "started", {}, driver.mark(command.action))
+            self._journal.step(command.id, "running", "started", {}, driver.mark(command.action, command.params))
             progress = self._progress_of(command.id)
             result = driver.act(command.action, command.params, progress)
             if outlet is not None and driver.gives(command.action):

@@ -91,7 +91,7 @@ class Pc(Driver):
             raise ActFailed("no_effect_seen")
         return {"took_s": round(self.clock.monotonic() - started_s, 1)}
 
-    def mark(self, action: str) -> str | None:
+    def mark(self, action: str, params: Params) -> str | None:
         """For a reboot: which boot of the kernel it was asked in."""
         return BOOT_ID.read_text().strip() if action == "reboot" and self._own else None
 

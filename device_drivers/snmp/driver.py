@@ -104,6 +104,15 @@ class Snmp(Driver):
             self._set(name, objects.POE_ON)
         return {"took_s": round(self.clock.monotonic() - began_s, 1)}
 
+    def mark(self, action: str, params: Params) -> str | None:
+        """The port that will be without power for a while."""
+        return str(params["port"]) if action == "cycle_port" else None
+
+    def give_back(self, action: str, mark: str) -> None:
+        """Power to the port: nobody else knows that it was ever taken."""
+        if self.settings.poe is not None:
+            self._set(f"{self.settings.poe.object}.{mark}", objects.POE_ON)
+
     def cuts(self, action: str, params: Params) -> str | None:
         """The port."""
         return str(params["port"]) if action == "cycle_port" else None

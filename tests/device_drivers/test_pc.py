@@ -114,7 +114,7 @@ def test_a_pc_is_not_rebooted_when_nobody_has_allowed_it(systemctl: Path) -> Non
 
 def test_a_reboot_is_proved_by_another_boot_of_the_kernel() -> None:
     driver = pc(may_reboot=True)
-    mark = driver.mark("reboot")
+    mark = driver.mark("reboot", {})
     assert mark and driver.proved("reboot", mark) is None
     result = driver.proved("reboot", "another-boot")
     assert result is not None and float(result["up_since_s"] or 0) > 0

@@ -126,6 +126,17 @@ def test_a_port_is_cut_and_given_back_and_both_are_read_back(snmpd: int) -> None
     assert driver.cuts("cycle_port", {"port": "1.7"}) == "1.7"
 
 
+def test_a_port_that_was_off_when_we_were_killed_is_given_back(snmpd: int) -> None:
+    held = {"ports": ["1.7"], "pause_s": 0.2}
+    driver = driver_at(snmpd, community="readonly", write_community="readwrite", poe=held)
+    mark = driver.mark("cycle_port", {"port": "1.7"})
+    assert mark is not None
+    driver._set(f"{objects.POE_ADMIN}.1.7", objects.POE_OFF)
+    assert driver.observe().readings["poe_ports_off"] == 1
+    driver.give_back("cycle_port", mark)
+    assert driver.observe().readings["poe_ports_off"] == 0
+
+
 def test_a_port_that_may_not_be_written_is_a_failure(snmpd: int) -> None:
     driver = driver_at(snmpd, community="readonly", write_community="readonly", poe={"ports": ["1.7"]})
     with pytest.raises((ActFailed, NotAnswering)):

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from device_drivers.driver import Driver, Observation
+from device_drivers.errors import NotAnswering
+from edge_agent.clock_trust import ClockTrust
+from edge_agent.commands import Commands
 from edge_agent.config import DeviceConfig
 from edge_agent.identity import Identity, IdentityKeeper, Pair, save_new, write_private
 from edge_agent.journal import Journal
@@ -35,7 +38,8 @@ class Held:
     """A driver whose question can be held up, as that to a disk that hangs."""
 
     def __init__(self) -> None:
-        self.closed, self.acted = 0, 0
+        self.closed = self.acted = self.given = 0
+        self.back = ("", "")
         self.answers = threading.Event()
         self.answers.set()
         self.breathe: Callable[[], None] = lambda: None
@@ -43,6 +47,9 @@ class Held:
     def observe(self) -> Observation:
         self.answers.wait(30)
         return Observation(SystemClock().monotonic(), {})
+
+    def proved(self, *_: object) -> None:
+        return None
 
     def cuts(self, *_: object) -> None:
         return None
@@ -53,6 +60,12 @@ class Held:
     def act(self, *_: object) -> dict[str, Any]:
         self.acted += 1
         return {}
+
+    def give_back(self, action: str, mark: str) -> None:
+        self.given += 1
+        if self.given < 3:
+            raise NotAnswering("the switch is not there yet")
+        self.back = (action, mark)
 
     def close(self) -> None:
         self.closed += 1
@@ -139,6 +152,19 @@ def test_a_command_behind_a_hanging_device_ends_when_its_time_is_over(bench: Ben
     bench.stop.set()
     thread.join(10)
     assert bench.steps_of(command) == [("accepted", "accepted"), ("refused", "expired")] and bench.driver.acted == 1
+
+
+def test_what_an_act_had_taken_when_we_were_killed_is_given_back_as_soon_as_that_can_be(bench: Bench) -> None:
+    command = bench.command(lasts_s=30)
+    bench.journal.step(command.id, "running", "started", {}, "1.7")
+    clock, devices = SystemClock(), SimpleNamespace(workers={"relay-1": bench.worker})
+    Commands(devices, bench.journal, bench.log, clock, ClockTrust(clock)).settle()  # type: ignore[arg-type]
+    thread = bench.start()
+    bench.worker.poke()
+    wait_for(lambda: bench.worker.poke() or bench.driver.back == ("on", "1.7"), 20, "it is not given back")
+    bench.stop.set()
+    thread.join(10)
+    assert bench.steps_of(command)[-1] == ("interrupted", "agent_stopped") and bench.driver.given == 3
 
 
 @pytest.mark.parametrize("wrong_by", [timedelta(days=-20), timedelta(0), timedelta(days=20)])
