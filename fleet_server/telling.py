@@ -35,13 +35,13 @@ async def tell_rooms(server: Server, attention: Attention) -> None:
     while True:
         if server.link.breaks != breaks:
             breaks, told = server.link.breaks, {}
-        issuing = server.identities.authority.issuing_name
+        issuing, live = server.identities.authority.issuing_name, server.sessions.live_sites()
         for site, entry in server.fleet.entries.items() if server.link.is_connected else ():
             devices = server.secrets.told(site, server.rollout.desired.get(site, ()))
             blueprint = blueprints().get(entry.site.kind)
             if blueprint is None or not blueprint.agent:
                 continue
-            often = attention.is_wanted(site) or server.sessions.is_live(site)
+            often = attention.is_wanted(site) or site in live
             rests_on = _RestsOn(
                 entry.fits, devices, issuing, _interval_s(blueprint, often), server.releases.wanted(site),
                 server.firmware.wanted(site),

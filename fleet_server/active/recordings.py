@@ -63,7 +63,7 @@ class RecordingDesk:
         since = self._over_until or now - GIVE_UP_AFTER
         ended = await self._database.read(lambda db: ended_between(db, since, now))
         self._over.update({session.id: session for session in ended if is_recorded(session)})
-        self._over_until = now
+        self._over_until, live = now, self._sessions.live_sites()
         for session in list(self._over.values()):
             if session.ends_at + GIVE_UP_AFTER <= now:
                 del self._over[session.id]
@@ -72,7 +72,7 @@ class RecordingDesk:
             keepers = [
                 (entry, device) for site in session.sites
                 if (entry := self._fleet.entries.get(site)) is not None and entry.room.present
-                and not self._sessions.is_live(site)
+                and site not in live
                 for device in devices_with(entry, SEAL) if self._is_wanted((session.id, site, device), now)
                 and not still_records(session, _reading(entry, device), now)
             ]  # fmt: skip

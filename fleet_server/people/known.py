@@ -63,6 +63,14 @@ class Known:
         user = self.users.get(row.user)
         return (row, user) if user is not None and user.disabled_at is None else None
 
+    async def is_browser_of(self, key: str, user: str) -> bool:
+        """Whether somebody has signed in as this user with this browser before."""
+        if not key:
+            return False
+        hashed, now = one_time.hash_of(key), self._clock.now()
+        row = await self._database.read(lambda db: people.browser_key(db, hashed, now))
+        return row is not None and row.user == user
+
     async def by_cookie(self, key: str, origin: str) -> Person | None:
         """Who is signed in with this cookie; it is good for longer each time."""
         found = self.live(key, KeyKind.SIGN_IN)
@@ -108,7 +116,8 @@ class Known:
         """Keep a key that was made elsewhere."""
         await self._database.write(lambda db: people.add_key(db, row))
         self._changes += 1
-        self._keys[row.hash] = row
+        if row.kind is not KeyKind.BROWSER:
+            self._keys[row.hash] = row
 
     async def drop_key(self, key: str) -> None:
         """The key is worth nothing any more."""

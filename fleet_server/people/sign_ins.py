@@ -58,9 +58,8 @@ class SignInDesk:
         """A browser with login and password. Raises TooOften, and NotSignedIn for whatever else is wrong."""
         login = login.strip().casefold()[:64]
         user = next((known for known in self._known.users.values() if known.login == login), None)
-        seen = self._known.live(browser, KeyKind.BROWSER)
         pair = f"{login} {origin}"
-        is_known = seen is not None and user is not None and seen[1].id == user.id
+        is_known = user is not None and await self._known.is_browser_of(browser, user.id)
         if not await self._is_password(user, password, pair, login, is_known, origin):
             raise NotSignedIn("people.wrong_password")
         assert user is not None

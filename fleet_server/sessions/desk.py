@@ -208,8 +208,13 @@ class SessionDesk:
 
     def is_live(self, site: str) -> bool:
         """Whether a session runs in this room."""
+        return site in self.live_sites()
+
+    def live_sites(self) -> set[str]:
+        """The rooms in which a session runs; through the hub runs every one."""
         now = self._clock.now()
-        return any(is_live(session, now) for session in self.of_site(site))
+        live = [session for session in self.upcoming() if is_live(session, now)]
+        return {*(self.hubs if live else ()), *(site for each in live for site in (*each.sites, *each.spares))}
 
     def is_near(self, site: str) -> bool:
         """Whether a session runs in this room or begins within the hour: nothing begins there by itself."""

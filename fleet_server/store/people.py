@@ -103,8 +103,16 @@ def use_totp(db: Connection, user: str, step: int) -> bool:
 
 
 def live_keys(db: Connection, now: datetime) -> list[KeyRow]:
-    """All that have not run out."""
-    return [_key(row) for row in db.execute(select(keys).where(keys.c.expires_at > millis(now)))]
+    """All that have not run out, but for the browsers': of these there is one more with every sign-in."""
+    wanted = (keys.c.expires_at > millis(now)) & (keys.c.kind != str(KeyKind.BROWSER))
+    return [_key(row) for row in db.execute(select(keys).where(wanted))]
+
+
+def browser_key(db: Connection, hash: str, now: datetime) -> KeyRow | None:
+    """A browser's, while it has not run out."""
+    wanted = (keys.c.hash == hash) & (keys.c.kind == str(KeyKind.BROWSER)) & (keys.c.expires_at > millis(now))
+    found = db.execute(select(keys).where(wanted)).first()
+    return _key(found) if found is not None else None
 
 
 def add_key(db: Connection, row: KeyRow) -> None:
