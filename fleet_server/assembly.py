@@ -42,6 +42,7 @@ from fleet_server.failing import Failing
 from fleet_server.history.recorder import Recorder
 from fleet_server.identities.desk import IdentityDesk
 from fleet_server.ingest.loop import Ingest
+from fleet_server.keeping.nightly import overdue_h
 from fleet_server.line_tests.desk import LineTestDesk
 from fleet_server.link import FleetLink
 from fleet_server.live.stream import Stream
@@ -120,7 +121,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         database, fleet, stream, clock, sessions, confirmations, attention,
         lambda: identities.valid_until if settings.broker_tls else None,
     )  # fmt: skip
-    rooms, centre = Rooms(fleet, sessions, gates, lambda: commands.blinded), CentreHealth(lambda: link.is_connected)
+    rooms = Rooms(fleet, sessions, gates, lambda: commands.blinded)
+    centre = CentreHealth(lambda: link.is_connected, lambda: overdue_h(settings.folder, clock.now()))
     resources = Resources(os.environ, clock, database, box, signer, settings.own_url)
     ways = {name: kind(resources) for name, kind in channels().items()}
     outbox = Outbox(database, stream, clock, zone, directory, rooms, centre, ways, settings.own_url)

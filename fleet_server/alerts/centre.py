@@ -10,16 +10,19 @@ from fleet_server.domain.setbacks import Key
 
 _BROKER: Key = ("broker", "")
 CHANNEL = "channel_down"
-CHECKS = frozenset({_BROKER[0], CHANNEL, CAUSE.key[0]})
+_BACKUP: Key = ("backup_old", "")
+OF_SESSIONS = frozenset({_BROKER[0], CAUSE.key[0]})
+"""What takes a session along: it matters as much as any session does."""
+CHECKS = frozenset({*OF_SESSIONS, CHANNEL, _BACKUP[0]})
 """What stands in the place of a check where something is wrong here."""
 
 
 class CentreHealth:
     """Told by whoever notices; the watch asks once in each round."""
 
-    def __init__(self, is_connected: Callable[[], bool]) -> None:
-        """`is_connected`: whether the broker has us."""
-        self._is_connected = is_connected
+    def __init__(self, is_connected: Callable[[], bool], overdue_h: Callable[[], float | None]) -> None:
+        """`is_connected`: whether the broker has us; `overdue_h`: hours since the last backup, where it is overdue."""
+        self._is_connected, self._overdue_h = is_connected, overdue_h
         self._channels: dict[str, str] = {}
 
     @property
@@ -47,7 +50,9 @@ class CentreHealth:
         for channel, why in self._channels.items():
             key = (CHANNEL, channel)
             causes[key] = Cause(key, Outcome.FAIL, True, "", CHANNEL, {"channel": channel, "why": why})
+        if (hours := self._overdue_h()) is not None:
+            causes[_BACKUP] = Cause(_BACKUP, Outcome.FAIL, True, "", _BACKUP[0], {"hours": float(hours // 12 * 12)})
         if outage:
             causes[CAUSE.key] = Cause(CAUSE.key, Outcome.FAIL, True, "", CAUSE.says, {"count": float(len(outage))})
-        asked = {_BROKER, CAUSE.key, *((CHANNEL, name) for name in channels())}
+        asked = {_BROKER, _BACKUP, CAUSE.key, *((CHANNEL, name) for name in channels())}
         return Found(causes, frozenset(asked - causes.keys()))

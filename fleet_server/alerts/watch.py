@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from fleet_server.alerts.centre import CHANNEL, CentreHealth
+from fleet_server.alerts.centre import OF_SESSIONS, CentreHealth
 from fleet_server.alerts.directory import Directory
 from fleet_server.alerts.planner import (
     CLEARED,
@@ -226,7 +226,7 @@ class AlertWatch:
         """The incident as it is to be written down; None where there is none."""
         if not seen.is_open and Happening.CLEARED not in what:
             return None
-        is_of_all = site == CENTRE and key[0] != CHANNEL
+        is_of_all = site == CENTRE and key[0] in OF_SESSIONS
         stake, session = self._rooms.stake_anywhere() if is_of_all else self._rooms.stake_of(site)
         cause: Cause = seen.cause
         began = before.opened_at if before is not None and before.cleared_at is None else now

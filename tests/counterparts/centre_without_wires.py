@@ -14,6 +14,7 @@ from fleet_server.alerts.rooms import Rooms
 from fleet_server.alerts.watch import AlertWatch
 from fleet_server.domain.history import Hours
 from fleet_server.domain.sessions import Session
+from fleet_server.keeping.nightly import overdue_h
 from fleet_server.live.stream import Stream
 from fleet_server.sessions.confirmations import ConfirmationDesk
 from fleet_server.sessions.desk import SessionDesk, Wish
@@ -67,7 +68,7 @@ class CentreWithoutWires:
         """`sites`: id -> kind. `abouts` may be changed: what a room consists of, where that is not the usual."""
         self.clock, self.sites, self.profiles = TurnedClock(), sites, profiles
         self.abouts: dict[str, About] = {}
-        self.keys = folder / "keys"
+        self.folder, self.keys = folder, folder / "keys"
         rows = [SiteRow(id, "", f"Xã {id}", kind, None, 19.8, 105.7, 30.0, 30.0) for id, kind in sites.items()]
         self.database = database_in(folder)
         self.database.write_now(lambda db: replace_sites(db, rows))
@@ -91,7 +92,7 @@ class CentreWithoutWires:
         self.directory = Directory(self.database, self.fleet, self.stream, self.clock, SecretBox(self.keys))
         await self.directory.load()
         self.rooms = Rooms(self.fleet, self.sessions, self.gates, lambda: self.blinded)
-        self.health = CentreHealth(lambda: self.connected)
+        self.health = CentreHealth(lambda: self.connected, lambda: overdue_h(self.folder, self.clock.now()))
         self.alerts = AlertWatch(
             self.database, self.stream, self.clock, HOURS, self.directory, self.rooms, self.health, lambda: None
         )

@@ -1,6 +1,7 @@
 """What looks as if it were known already, and is not: each of these is told."""
 
 import asyncio
+import os
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from fleet_server.alerts.desk import IncidentDesk
 from fleet_server.domain.priorities import Priority
 from fleet_server.domain.routing import Match, Route, Step
 from fleet_server.domain.sessions import LIVE_BEFORE
+from fleet_server.keeping.nightly import FILE
 from fleet_server.store.database import millis
 from fleet_server.store.incidents import IncidentRow
 from fleet_server.store.notifications import Delivery
@@ -185,6 +187,25 @@ def test_no_route_leads_to_somebody_who_was_removed(centre: CentreWithoutWires) 
             await lose(fleet, "r001")
             await fleet.play(60)
             assert [each.recipient for each in fleet.told()] == [fleet.noc.id]
+
+    asyncio.run(story())
+
+
+def test_a_nightly_backup_that_comes_no_more_is_told_of(centre: CentreWithoutWires) -> None:
+    async def story() -> None:
+        async with replay(centre) as fleet:
+            written = centre.clock.now().timestamp()
+            file = centre.folder / FILE
+            file.write_bytes(b"")
+            for hours, told in ((35, 0), (37, 1), (1, 1)):
+                os.utime(file, (written, written - hours * 3_600))
+                await fleet.play(120)
+                assert len(fleet.told()) == told, hours
+            assert of(fleet, None, "backup_old").cleared_at is not None
+            os.utime(file, (written, written - 40 * 3_600))
+            await centre.plan(tuple(fleet.sites), in_min=5)
+            await fleet.play(900)
+            assert of(fleet, None, "backup_old").priority is Priority.INCIDENT, "no session hangs on it"
 
     asyncio.run(story())
 

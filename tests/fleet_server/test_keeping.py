@@ -4,6 +4,7 @@ import argparse
 import base64
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -27,6 +28,7 @@ from fleet_server.authority.files import AuthorityFiles
 from fleet_server.config import Settings
 from fleet_server.doctor.examine import examine
 from fleet_server.errors import BadFile, WrongSettings
+from fleet_server.keeping import nightly
 from fleet_server.keeping.backup import MOMENT, backup, restore
 from fleet_server.keeping.lock import the_only_one
 from fleet_server.keeping_cli import doctor
@@ -583,6 +585,18 @@ def test_an_administrator_of_named_sites_is_none(ward: Settings, capsys: pytest.
         database.execute("""UPDATE users SET sites = '["38-1"]'""")
     database.close()
     assert len(complaints(ward, capsys)[1]) == 1, "who has named sites manages nobody"
+
+
+def test_a_backup_that_comes_no_more_is_a_complaint(ward: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    found = {finding.key: finding.level for finding in examine(ward, datetime.now(UTC))}
+    assert found["backup_none"] == "warn"
+    file = ward.folder / nightly.FILE
+    file.write_bytes(b"")
+    assert complaints(ward, capsys) == (0, [])
+    two_days_ago = datetime.now(UTC).timestamp() - 2 * 86_400
+    os.utime(file, (two_days_ago, two_days_ago))
+    status, lines = complaints(ward, capsys)
+    assert status == 1 and len(lines) == 1 and "nightly.zip" in lines[0]
 
 
 def test_the_command_line_ends_with_one_where_something_is_wrong(ward: Settings) -> None:
