@@ -41,7 +41,8 @@ from wire.times import Clock, SystemClock
 log = logging.getLogger("diemcau.agent")
 
 
-REPORTED = "reported"
+REPORTED, ACTING = "reported", "acting"
+"""File and folder by which the installer of releases knows how we are."""
 _CONFIG = "config"
 _ASK_AGAIN_S = 60.0
 _SECRETS_EVERY_S = 30.0
@@ -59,7 +60,7 @@ class Agent:
         self._store = Store(folder)
         self._documents = Documents(folder, comes_again=True)
         self._log = RoomLog(self._store, self._clock)
-        self._journal = Journal(self._store, self._log, self._clock)
+        self._journal = Journal(self._store, self._log, self._clock, folder / ACTING)
         self._supervisor = Supervisor(self._clock)
         self._manager = ServiceManager()
         self._poller = Poller()

@@ -3,6 +3,8 @@
 `accepted` -> `running` -> `succeeded` | `failed` | `refused` | `interrupted`. A step and its log entry are one commit.
 """
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
@@ -30,10 +32,18 @@ class Unfinished(Struct, frozen=True):
 
 
 class Journal:
-    """Thread-safe. What a call has written is on the disk when it returns."""
+    """Thread-safe. What a call has written is on the disk when it returns.
 
-    def __init__(self, store: Store, log: RoomLog, clock: Clock) -> None:
-        self._store, self._log, self._clock = store, log, clock
+    While a command runs there is a file of its id in `acting`: no release is taken into use in the middle of an act.
+    """
+
+    def __init__(self, store: Store, log: RoomLog, clock: Clock, acting: Path) -> None:
+        """`acting`: a folder of ours; what a life before this one has left in it is over."""
+        self._store, self._log, self._clock, self._acting = store, log, clock, acting
+        with suppress(OSError):  # a disk that takes no file keeps nobody from acting
+            acting.mkdir(exist_ok=True)
+            for left in acting.iterdir():
+                left.unlink()
 
     def receive(self, command: Command) -> bool:
         """Remember a command as accepted; False when its id has been seen before."""
@@ -72,6 +82,11 @@ class Journal:
                 (state, mark, command),
             )
             self._log.step(command, state, detail, params)
+        with suppress(OSError):
+            if state == "running":
+                (self._acting / command).touch()
+            else:
+                (self._acting / command).unlink(missing_ok=True)
 
     def unfinished(self) -> list[Unfinished]:
         """What an agent finds in its journal when it starts."""

@@ -30,6 +30,10 @@ _KEPT = 3
 """So many releases stay: what is in use, what it came from, and one to go back to by hand."""
 _SETTLE = "diemcau-release-settle.service"
 _CUT = "interrupted"
+_ACTING = "acting"
+"""A folder beside the proof, in which the agent has a file for each act of a device that it is in the middle of."""
+_ACTS_WITHIN_S = 2_400.0
+"""The longest act there is: firmware of a camera, and its return."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -111,6 +115,7 @@ def switch_to(version: str, unit: str | None, proof: Path | None, within_s: floa
         print(f"{version}: in use already")
         return True
     if proof is not None:
+        _await_acts(proof.with_name(_ACTING), unit)
         proof.unlink(missing_ok=True)
     trial = {
         "phase": "trial", "from": before, "to": version, "unit": unit, "proof": str(proof) if proof else None,
@@ -123,6 +128,24 @@ def switch_to(version: str, unit: str | None, proof: Path | None, within_s: floa
     point_to(version)
     _restart(unit)
     return _await(trial, within_s)
+
+
+def _await_acts(acting: Path, unit: str | None) -> None:
+    """Nothing is begun anew while a device acts: a camera may be taking its firmware. Raises ReleaseError."""
+    until_s = time.monotonic() + _ACTS_WITHIN_S
+    while any(_is_fresh(mark) for mark in acting.glob("*")):
+        if unit is not None and run(["systemctl", "is-active", "--quiet", unit], 30, check=False) != 0:
+            return  # whoever does not run acts no more
+        if time.monotonic() >= until_s:
+            raise ReleaseError("a device of this room acts still; run this again")
+        time.sleep(1.0)
+
+
+def _is_fresh(mark: Path) -> bool:
+    """Not left behind by an agent that was killed and never started again."""
+    with contextlib.suppress(OSError):
+        return time.time() - mark.stat().st_mtime < _ACTS_WITHIN_S
+    return False
 
 
 def settle(within_s: float) -> bool:

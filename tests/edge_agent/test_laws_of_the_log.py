@@ -70,7 +70,7 @@ def test_numbers_and_log_go_on_when_the_agent_is_started_again(tmp_path: Path) -
 def test_a_command_is_received_once_and_its_steps_are_in_the_log(tmp_path: Path) -> None:
     store = Store(tmp_path)
     log = RoomLog(store, CLOCK)
-    journal = Journal(store, log, CLOCK)
+    journal = Journal(store, log, CLOCK, tmp_path / "acting")
     now = CLOCK.now()
     command = Command(uuid7(), "38-1", uuid7(), "ups-1", "beeper.mute", {}, now, now, "operator")
     assert journal.receive(command) and not journal.receive(command) and not journal.refuse(command, "busy", {})
@@ -151,7 +151,7 @@ def test_what_a_newer_release_has_left_in_the_store_is_read_by_the_older_one(tmp
     log.event("device_found")
     now = CLOCK.now()
     asked = Command(uuid7(), "38-1", uuid7(), "ups-1", "quick_test", {}, now, now, "tests")
-    assert Journal(store, log, CLOCK).receive(asked)
+    assert Journal(store, log, CLOCK, tmp_path / "acting").receive(asked)
     found = entries(log)
     store.close()
     assert [entry.n for entry in found] == [1, 2, 3, 4]

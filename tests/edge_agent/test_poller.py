@@ -24,7 +24,7 @@ class Counted(DeviceWorker):
 
     def __init__(self, device: DeviceConfig, folder: Path) -> None:
         clock, store = SystemClock(), Store(folder)
-        journal = Journal(store, RoomLog(store, clock), clock)
+        journal = Journal(store, RoomLog(store, clock), clock, folder / "acting")
         super().__init__(device, lambda: driver_of(device, clock), journal, clock, lambda *_: None, PowerTree(()), dict)
         self.store = store
         self.pokes: list[float] = []
@@ -71,7 +71,7 @@ def test_a_device_that_comes_while_the_room_is_in_a_hurry_hurries_too(
 
 def test_a_device_is_observed_also_when_nobody_pokes_it_because_the_clock_was_set_back(tmp_path: Path) -> None:
     clock, store = SystemClock(), Store(tmp_path)
-    journal = Journal(store, RoomLog(store, clock), clock)
+    journal = Journal(store, RoomLog(store, clock), clock, tmp_path / "acting")
     device = DeviceConfig("pc-1", "pc", "pc", poll_s=1)
     worker = DeviceWorker(
         device, lambda: driver_of(device, clock), journal, clock, lambda *_: None, PowerTree(()), dict

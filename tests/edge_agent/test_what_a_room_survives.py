@@ -75,10 +75,10 @@ class Bench:
     """One worker with a store of its own; `found` is what it tells of what it sees."""
 
     def __init__(self, folder: Path, found: Callable[..., None] = lambda *_: None) -> None:
-        clock = SystemClock()
+        clock, self.folder = SystemClock(), folder
         self.store, self.driver = Store(folder), Held()
         self.log = RoomLog(self.store, clock)
-        self.journal = Journal(self.store, self.log, clock)
+        self.journal = Journal(self.store, self.log, clock, folder / "acting")
         make: Callable[[], Driver] = lambda: self.driver  # type: ignore[assignment, return-value]  # noqa: E731
         self.worker = DeviceWorker(DEVICE, make, self.journal, clock, found, PowerTree(()), dict)
         self.stop = threading.Event()
@@ -157,6 +157,7 @@ def test_a_command_behind_a_hanging_device_ends_when_its_time_is_over(bench: Ben
 def test_what_an_act_had_taken_when_we_were_killed_is_given_back_as_soon_as_that_can_be(bench: Bench) -> None:
     command = bench.command(lasts_s=30)
     bench.journal.step(command.id, "running", "started", {}, "1.7")
+    assert [file.name for file in (bench.folder / "acting").iterdir()] == [command.id], "no release is tried now"
     clock, devices = SystemClock(), SimpleNamespace(workers={"relay-1": bench.worker})
     Commands(devices, bench.journal, bench.log, clock, ClockTrust(clock)).settle()  # type: ignore[arg-type]
     thread = bench.start()
@@ -165,6 +166,7 @@ def test_what_an_act_had_taken_when_we_were_killed_is_given_back_as_soon_as_that
     bench.stop.set()
     thread.join(10)
     assert bench.steps_of(command)[-1] == ("interrupted", "agent_stopped") and bench.driver.given == 3
+    assert list((bench.folder / "acting").iterdir()) == []
 
 
 @pytest.mark.parametrize("wrong_by", [timedelta(days=-20), timedelta(0), timedelta(days=20)])

@@ -58,6 +58,21 @@ def test_a_release_that_reports_stays_and_one_that_does_not_goes_back(maker: Mak
         assert box.switch(wrong).returncode == 2 and box.version_in_use() == "0.2.0"
 
 
+def test_nothing_is_tried_while_a_device_acts(maker: Maker, box: Box) -> None:
+    box.install(maker.bundle("0.2.0"))
+    act = box.proof.with_name("acting") / "019f"
+    act.parent.mkdir()
+    act.touch()
+    child = box.start("switch", "0.2.0", "--proof", str(box.proof), "--within", "20")
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(3)
+    assert box.version_in_use() == "0.1.0"
+    act.unlink()
+    _when_tried(box, "0.2.0")
+    box.proof.write_text("0.2.0\n")
+    assert child.wait(20) == 0
+
+
 def test_the_units_of_services_come_and_go_back_with_their_release(maker: Maker, box: Box) -> None:
     """Those that the machine has: not one that nobody put there, not one that is masked, not the tool's own."""
     for unit in ("agent.service", "diemcau-release-settle.service"):
