@@ -76,7 +76,7 @@ class Download:
     def _brought(
         self, wanted: WantedFile, is_wanted: Callable[[], bool], stop: Event, beat: Callable[[], None]
     ) -> Path | None:
-        self._folder.mkdir(exist_ok=True, mode=0o700)
+        self._folder.mkdir(exist_ok=True, parents=True, mode=0o700)
         part = self._folder / PART
         if text_of(self._folder / "part-of") != wanted.sha256:
             part.unlink(missing_ok=True)

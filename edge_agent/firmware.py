@@ -7,13 +7,14 @@ import hashlib
 import logging
 import os
 import re
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
 
-from edge_agent.download import FIRST_PAUSE_S, PART, Download, SaidOnce, put, text_of
+from edge_agent.download import FIRST_PAUSE_S, Download, SaidOnce, put, text_of
 from edge_agent.log import RoomLog
 from wire.errors import WireError, WrongSignature
 from wire.messages import WantedFile
@@ -46,14 +47,16 @@ class FirmwareFetcher:
         self._folder, self._key, self._look_every_s = folder / "firmware", key, look_every_s
         self._clock = clock
         self._wanted: tuple[WantedFile, ...] | None = None
-        self._download = Download(self._folder, _SPACE, self._say_no_space, clock, first_pause_s)
+        self._first_pause_s = first_pause_s
+        self._downloads: dict[str, Download] = {}
+        """By the SHA-256 of what comes, each in a folder of its own: one that cannot be had holds up no other."""
         self._said = SaidOnce(self._folder, room_log.event)
 
     def told(self, wanted: tuple[WantedFile, ...]) -> None:
         """What the centre wants kept here now."""
         if wanted != self._wanted:
             self._wanted = wanted
-            self._download.begin_anew()
+            self._downloads = {}
 
     def image(self, sha256: str) -> Path | None:
         """The file of an image that is here, and is what was signed."""
@@ -86,7 +89,12 @@ class FirmwareFetcher:
             self._say_it_is_here(wanted)
             return
         is_wanted = partial(self._is_wanted, wanted)
-        self._download.bring(wanted, is_wanted, partial(self._take, wanted), stop, beat)
+        download = self._downloads.get(wanted.sha256)
+        if download is None:
+            folder = self._folder / wanted.sha256
+            download = Download(folder, _SPACE, self._say_no_space, self._clock, self._first_pause_s)
+            self._downloads[wanted.sha256] = download
+        download.bring(wanted, is_wanted, partial(self._take, wanted), stop, beat)
 
     def _is_wanted(self, wanted: WantedFile) -> bool:
         return wanted in (self._wanted or ())
@@ -106,7 +114,7 @@ class FirmwareFetcher:
             log.warning("firmware_refused error=%s", error)
             return
         finally:
-            part.unlink(missing_ok=True)
+            shutil.rmtree(part.parent)
         new.replace(self._folder / f"{described.sha256}.image")
         put(self._folder / f"{wanted.sha256}.here", f"{described.sha256} {described.family} {described.version}")
         self._say_it_is_here(wanted)
@@ -124,13 +132,12 @@ class FirmwareFetcher:
         what is here is kept for a while."""
         kept = {text_of(self._folder / f"{each.sha256}.here").partition(" ")[0] for each in wanted}
         kept |= {each.sha256 for each in wanted}
-        if text_of(self._folder / "part-of") in kept:
-            kept.add(Path(PART).stem)
         for file in self._folder.glob("*"):
-            if file.suffix in (".image", ".here", ".refused", Path(PART).suffix) and file.stem not in kept:
+            is_ours = file.suffix in (".image", ".here", ".refused") or _SHA256.fullmatch(file.name)
+            if is_ours and file.stem not in kept:
                 age_s = self._clock.now().timestamp() - file.stat().st_mtime
                 if wanted or age_s > _KEPT.total_seconds():
-                    file.unlink(missing_ok=True)
+                    shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
 
 
 def _mark_of(wanted: WantedFile) -> str:

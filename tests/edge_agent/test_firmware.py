@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge_agent.firmware import FirmwareFetcher
@@ -65,6 +66,12 @@ def room(tmp_path: Path, keys: Path) -> Iterator[Room]:
 def offered(centre: FileServer, query: str = "", rate_kbit_s: float = 1e6) -> WantedFile:
     sha256 = hashlib.sha256(centre.content).hexdigest()
     return WantedFile(size=len(centre.content), sha256=sha256, url=centre.url + query, rate_kbit_s=rate_kbit_s)
+
+
+def test_an_image_that_cannot_be_had_holds_up_no_other(centre: FileServer, room: Room) -> None:
+    gone = msgspec.structs.replace(offered(centre), sha256="0" * 64, url=centre.url.replace("http://", "http://no."))
+    room.fetcher.told((gone, offered(centre)))
+    wait_for(lambda: room.said() == [("firmware_fetched", "V5.7.15 build 210628")], 10, "it is not fetched")
 
 
 def test_a_signed_image_is_fetched_once_and_kept_for_a_while_when_nobody_wants_it(
