@@ -7,10 +7,14 @@ import logging
 from sqlalchemy.exc import SQLAlchemyError
 
 from fleet_server.domain.readiness import NEVER
+from fleet_server.failing import Failing
 from fleet_server.state.fleet import Fleet, keep
 from fleet_server.store.database import Database
 
 log = logging.getLogger("diemcau.timers")
+
+
+_AGAIN_S = 1.0
 
 
 class Timers:
@@ -20,24 +24,27 @@ class Timers:
         self._fleet, self._database = fleet, database
         self._heap: list[tuple[float, str]] = []
         self._known: dict[str, float] = {}
+        self._unkept: set[str] = set()
+        """Sites that are judged and seen so, and not written down: what nobody was heard of is not called ready."""
 
     async def run(self) -> None:
         """Judge each site again when it is due, for ever."""
+        failing, time, again_s = Failing(log, "verdicts_not_kept"), asyncio.get_running_loop().time, 0.0
         while True:
             self._fleet.timer_moved.clear()
             self._collect()
             wait_s = max(0.0, self._heap[0][0] - self._fleet.now()) if self._heap else None
+            if self._unkept:
+                wait_s = max(0.0, again_s - time())
             try:
                 async with asyncio.timeout(wait_s):
                     await self._fleet.timer_moved.wait()
                 continue
             except TimeoutError:
                 pass
-            try:
+            with failing:
                 await self._judge_due()
-            except SQLAlchemyError as error:
-                log.error("verdicts_not_kept error=%s", type(error).__name__)
-                await asyncio.sleep(1.0)
+            again_s = time() + _AGAIN_S
 
     def _collect(self) -> None:
         moved, self._fleet.moved = self._fleet.moved, set()
@@ -50,17 +57,20 @@ class Timers:
     async def _judge_due(self) -> None:
         async with self._fleet.lock:
             now = self._fleet.now()
-            due = []
+            again = [each for site in self._unkept if (each := self._fleet.entries.get(site)) is not None]
+            due = [self._fleet.judged(entry, entry.room) for entry in again]
             while self._heap and self._heap[0][0] <= now:
                 moment, site = heapq.heappop(self._heap)
                 if self._known.get(site) == moment:
                     del self._known[site]
                 entry = self._fleet.entries.get(site)
-                if entry is not None and entry.judgement.changes_at <= now:
+                if entry is not None and site not in self._unkept and entry.judgement.changes_at <= now:
                     due.append(self._fleet.judged(entry, entry.room))
             try:
                 if due:
                     await keep(self._fleet, self._database, due)
             except SQLAlchemyError:
-                self._fleet.moved.update(entry.site.id for entry in due)  # their moment has come all the same
+                self._fleet.replace(due)
+                self._unkept.update(entry.site.id for entry in due)
                 raise
+            self._unkept.clear()

@@ -49,6 +49,11 @@ def is_offline(centre: CentreWithoutWires) -> bool:
     return centre.fleet.entries["r1"].verdict is Verdict.OFFLINE
 
 
+def verdict_in(file: sqlite3.Connection) -> str:
+    """As it is written down."""
+    return str(file.execute("SELECT verdict FROM site_state WHERE site = 'r1'").fetchone()[0])
+
+
 def test_a_site_that_is_closed_before_its_moment_comes_holds_nobody_up(centre: CentreWithoutWires) -> None:
     async def story() -> None:
         async with at_work(centre) as until:
@@ -70,8 +75,10 @@ def test_a_moment_at_which_nothing_could_be_written_is_made_good(
                 somebody.execute("BEGIN IMMEDIATE")
                 an_hour_passes(centre)
                 await until(lambda: "verdicts_not_kept" in caplog.text)
-                assert not is_offline(centre)
+                assert is_offline(centre), "nobody is shown a room as ready of which nothing was heard"
+                assert verdict_in(somebody) != "offline"
                 somebody.execute("ROLLBACK")
-            await until(lambda: is_offline(centre))
+                await until(lambda: verdict_in(somebody) == "offline")
+        assert caplog.text.count("verdicts_not_kept error") == 1, "and it is said once"
 
     asyncio.run(story())
