@@ -4,6 +4,8 @@ SQLite with WAL and synchronous=FULL: power cuts are normal in these rooms.
 """
 
 import logging
+import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -25,6 +27,9 @@ CREATE TABLE IF NOT EXISTS journal (
 """
 
 
+_RESERVE_BYTES = 4 << 20
+"""Kept free for us by a file of this size: recordings fill the disk that we write to, and the room is to say so."""
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -34,19 +39,19 @@ class Store:
     def __init__(self, folder: Path) -> None:
         """Raises StoreBroken. A damaged file is put aside, `was_replaced`: another begins, with another log."""
         self.was_replaced = False
-        file = folder / "room.db"
+        file, self._reserve = folder / "room.db", folder / "reserve"
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             try:
                 self._db = _opened(file)
             except sqlite3.DatabaseError as error:
-                if error.sqlite_errorcode not in _DAMAGED:
+                if _code_of(error) in _FULL and self._use_reserve():
+                    self._db = _opened(file)
+                elif _code_of(error) not in _DAMAGED:
                     raise
-                log.error("store_damaged file=%s error=%s", file, error)
-                for end in ("", "-wal", "-shm"):
-                    with suppress(FileNotFoundError):
-                        file.with_name(file.name + end).replace(file.with_name(f"{file.name}.damaged{end}"))
-                self._db, self.was_replaced = _opened(file), True
+                else:
+                    self._db, self.was_replaced = self._replaced(file, error), True
+            self._keep_reserve()
         except (OSError, sqlite3.Error) as error:
             raise StoreBroken(f"{folder}: the agent's store cannot be opened ({error}); see disk and rights") from error
         self._lock = threading.RLock()
@@ -63,10 +68,13 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
+                self._db.execute("COMMIT")
+            except BaseException as error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error) and _code_of(error) in _FULL:
+                    self._use_reserve()  # for what is to be written next
                 raise
-            self._db.execute("COMMIT")
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -79,6 +87,30 @@ class Store:
         with self.write() as db:
             db.execute("INSERT OR REPLACE INTO meta VALUES ('beat', ?)", (uuid7(),))
             db.execute("SELECT entry FROM log ORDER BY n LIMIT 50").fetchall()
+        self._keep_reserve()
+
+    def _keep_reserve(self) -> None:
+        """Only where there is plenty: what is left of a full disk is for whoever needs it now."""
+        with suppress(OSError):
+            if not self._reserve.exists() and shutil.disk_usage(self._reserve.parent).free > 4 * _RESERVE_BYTES:
+                with self._reserve.open("wb") as file:
+                    os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
+
+    def _use_reserve(self) -> bool:
+        """Whether there was one to give away."""
+        with suppress(OSError):
+            self._reserve.unlink()
+            log.error("disk_full folder=%s: what was kept for us is in use now", self._reserve.parent)
+            return True
+        return False
+
+    @staticmethod
+    def _replaced(file: Path, error: sqlite3.Error) -> sqlite3.Connection:
+        log.error("store_damaged file=%s error=%s", file, error)
+        for end in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                file.with_name(file.name + end).replace(file.with_name(f"{file.name}.damaged{end}"))
+        return _opened(file)
 
     def close(self) -> None:
         """Close the file."""
@@ -103,3 +135,9 @@ def _opened(file: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _code_of(error: sqlite3.Error) -> int:
+    """SQLite's own, without what is said beside it; 0 for what Python says by itself."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF

@@ -1,8 +1,10 @@
 """A full or damaged disk, a wrong clock, a device that hangs: what they must not take along."""
 
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +25,7 @@ from edge_agent.renewal import Renewals
 from edge_agent.store import Store
 from edge_agent.unkept import Unkept
 from edge_agent.worker import DeviceWorker
+from tests.conftest import need
 from tests.counterparts.identity import PUBLIC
 from tests.counterparts.waiting import wait_for
 from tests.edge_agent.test_clock_trust import ClockInHand, measured
@@ -221,6 +224,62 @@ def test_a_store_that_is_damaged_makes_way_for_another(tmp_path: Path) -> None:
     sound = Store(tmp_path)
     assert not sound.was_replaced
     sound.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Of 24 MB; skipped where this machine lets nobody mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], capture_output=True)
+    need(made.returncode == 0, "a small disk (root)")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(folder: Path) -> None:
+    """As a recording does that nobody stops."""
+    with pytest.raises(OSError), (folder / "recording.mp4").open("ab", buffering=0) as file:
+        while True:
+            file.write(b"x" * 65_536)
+
+
+def test_a_full_disk_takes_no_room_away(small_disk: Path) -> None:
+    store = Store(small_disk / "agent")
+    log = RoomLog(store, SystemClock())
+    fill(small_disk)
+    failures, kept = 0, 0
+    for _ in range(300):
+        try:
+            log.event("reading_changed", "pc-1", after="x" * 400)
+            kept += 1
+        except sqlite3.OperationalError:
+            failures += 1
+    assert failures <= 2 and kept >= 298, "what is kept for us is used"
+    store.beat()
+    store.close()
+    again = Store(small_disk / "agent")
+    RoomLog(again, SystemClock()).event("agent_started")
+    again.close()
+    (small_disk / "recording.mp4").unlink()
+    room = Store(small_disk / "agent")
+    assert (small_disk / "agent/reserve").stat().st_size == 4 << 20, "and kept again when there is space"
+    room.close()
+
+
+def test_an_agent_starts_on_a_disk_that_was_full_before(small_disk: Path) -> None:
+    Store(small_disk / "agent").close()
+    fill(small_disk)
+    again = Store(small_disk / "agent")
+    log = RoomLog(again, SystemClock())
+    tries = 0
+    while tries < 3:
+        tries += 1
+        with suppress(sqlite3.OperationalError):
+            log.event("agent_started")
+            break
+    assert log.waiting() == 1
+    again.close()
 
 
 def test_an_older_copy_of_the_log_is_said_as_another_log(bench: Bench) -> None:
