@@ -234,7 +234,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], capture_output=True)
     need(made.returncode == 0, "a small disk (root)")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)  # also where a test has failed and holds it
 
 
 def fill(folder: Path) -> None:
