@@ -153,6 +153,7 @@ def test_a_command_behind_a_hanging_device_ends_when_its_time_is_over(bench: Ben
     bench.worker.act(again)
     wait_for(lambda: bench.steps_of(again)[-1:] == [("succeeded", "succeeded")], 10, "the next is not executed")
     bench.stop.set()
+    bench.worker.poke()
     thread.join(10)
     assert bench.steps_of(command) == [("accepted", "accepted"), ("refused", "expired")] and bench.driver.acted == 1
 
@@ -167,6 +168,7 @@ def test_what_an_act_had_taken_when_we_were_killed_is_given_back_as_soon_as_that
     bench.worker.poke()
     wait_for(lambda: bench.worker.poke() or bench.driver.back == ("on", "1.7"), 20, "it is not given back")
     bench.stop.set()
+    bench.worker.poke()
     thread.join(10)
     assert bench.steps_of(command)[-1] == ("interrupted", "agent_stopped") and bench.driver.given == 3
     assert list((bench.folder / "acting").iterdir()) == []

@@ -82,13 +82,14 @@ def test_what_nobody_has_mended_since_the_last_session_is_an_alarm_in_the_next_t
         async with replay(centre) as fleet:
             fleet.said["r002"] = {"frame": False}
             for _ in range(2):
-                session = await centre.plan(("hub", "r002"), in_min=11, length_min=15)
-                await fleet.play(900)
+                await fleet.play(60)
+                session = await centre.plan(("hub", "r002"), in_min=11, length_min=1)
+                await fleet.play(150)
                 camera = of(fleet, "r002", "picture_shows")
                 assert (camera.session, camera.priority) == (session.id, Priority.ALARM)
                 live = [each for each in fleet.told() if each.made_at >= session.starts_at - LIVE_BEFORE]
                 assert [each.what for each in live if each.incident == camera.number] == ["raised"]
-                await fleet.play(1_200)
+                await fleet.play(600)
 
     asyncio.run(story())
 
@@ -204,7 +205,7 @@ def test_a_nightly_backup_that_comes_no_more_is_told_of(centre: CentreWithoutWir
             assert of(fleet, None, "backup_old").cleared_at is not None
             os.utime(file, (written, written - 40 * 3_600))
             await centre.plan(tuple(fleet.sites), in_min=5)
-            await fleet.play(900)
+            await fleet.play(60)
             assert of(fleet, None, "backup_old").priority is Priority.INCIDENT, "no session hangs on it"
 
     asyncio.run(story())

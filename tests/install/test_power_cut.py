@@ -33,17 +33,25 @@ def _run(*command: str) -> bytes:
 def mounted(image: Path) -> Iterator[Path]:
     """The disk, as a folder. Nothing of it is brought out but on demand.
 
-    It is over when nobody has the disk any more: whoever began with mounts of their own meanwhile (a Debian that
-    another test boots) has this one too, and until they are through with it, it is neither brought out nor left alone.
+    Whoever begins with mounts of their own meanwhile (a Debian that another test boots, for minutes) has this one too,
+    and until they are through it is neither brought out nor left alone. So it lies in a folder whose mounts are
+    shared: what goes here goes there (mount_namespaces(7)). It is over when nobody has the disk any more.
     """
-    folder = image.with_suffix(".mounted")
-    folder.mkdir(exist_ok=True)
-    _run("mount", "-o", "loop,commit=300", str(image), str(folder))
+    shared = image.with_suffix(".shared")
+    folder = shared / "disk"
+    shared.mkdir(exist_ok=True)
+    _run("mount", "--bind", str(shared), str(shared))
     try:
-        yield folder
-    finally:
-        _run("umount", str(folder))
+        _run("mount", "--make-shared", str(shared))
+        folder.mkdir(exist_ok=True)
+        _run("mount", "-o", "loop,commit=300", str(image), str(folder))
+        try:
+            yield folder
+        finally:
+            _run("umount", str(folder))
         wait_for(lambda: not _run("losetup", "--associated", str(image)), 60, f"{image} is still somebody's disk")
+    finally:
+        _run("umount", str(shared))
 
 
 @pytest.fixture
