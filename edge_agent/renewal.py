@@ -52,8 +52,8 @@ class Renewals:
         """The centre's answer to what we asked; any other is none."""
         asked = self._asked
         if asked is not None and asked.renewal.id == answer.renewal:
-            self._asked = None
             self._keeper.renewed(asked.pair, answer)
+            self._asked = None  # after it: between the two `run` would see nothing that waits, and ask once more
             log.info("certificate_renewed authority=%s renew_after=%s", answer.authority, answer.renew_after)
             self._link.reconnect()
 

@@ -21,7 +21,7 @@ from edge_agent.identity import Identity, IdentityKeeper, Pair, save_new, write_
 from edge_agent.journal import Journal
 from edge_agent.log import RoomLog
 from edge_agent.power import PowerTree
-from edge_agent.renewal import Renewals
+from edge_agent.renewal import Renewals, _Asked
 from edge_agent.store import Store
 from edge_agent.unkept import Unkept
 from edge_agent.worker import DeviceWorker
@@ -31,7 +31,7 @@ from tests.counterparts.waiting import wait_for
 from tests.edge_agent.test_clock_trust import ClockInHand, measured
 from wire.codec import MAX_MESSAGE_BYTES, encode
 from wire.ids import uuid7
-from wire.messages import Ack, Certificate, Command, StepEntry
+from wire.messages import Ack, Certificate, Command, Renewal, StepEntry
 from wire.times import SystemClock
 
 DEVICE = DeviceConfig("relay-1", "light", "relay_gpio", poll_s=1, deadline_s=0.2)
@@ -186,6 +186,16 @@ def test_a_certificate_is_renewed_by_the_centres_time(wrong_by: timedelta) -> No
     assert not renewals._is_due(pair)
     clock.passes(timedelta(days=16, seconds=1).total_seconds())
     assert renewals._is_due(pair)
+
+
+def test_nothing_more_is_asked_for_while_the_answer_is_being_kept() -> None:
+    clock, seen = ClockInHand(), []
+    keeper: Any = SimpleNamespace(renewed=lambda *_: seen.append(renewals._asked))
+    renewals = Renewals(keeper, SimpleNamespace(reconnect=lambda: None), clock, measured(clock))  # type: ignore[arg-type]
+    asked = _Asked(Renewal(uuid7(), "x"), "next")
+    renewals._asked = asked
+    renewals.answered(Certificate("38-1", asked.renewal.id, clock.now(), "x", "authority", clock.now(), "y"))
+    assert seen == [asked] and renewals._asked is None
 
 
 def test_the_key_of_a_request_stays_until_its_certificate_is_here(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def asked_of(files: list[Path]) -> list[dict[str, Any]]:
     return [json.loads(file.read_text()) for file in files if file.exists()]
 
 
-@pytest.mark.timeout(480)
+@pytest.mark.timeout(200)
 def test_five_hundred_rooms_follow_two_authorities_and_none_is_away_for_half_a_minute(
     processes: Processes, tmp_path: Path
 ) -> None:
@@ -48,16 +48,16 @@ def test_five_hundred_rooms_follow_two_authorities_and_none_is_away_for_half_a_m
         return sum(said["authorities"].get(authority, 0) for said in asked_of(says)) == count
 
     try:
-        wait_for(lambda: sum(said["connected"] for said in asked_of(says)) == count, 150, "not all are connected")
+        wait_for(lambda: sum(said["connected"] for said in asked_of(says)) == count, 60, "not all are connected")
         took = []
         for _ in range(2):
             began_s = time.monotonic()
             fleet.cli("authority", "rotate")
             newest = fleet.authority.issuing_name
-            wait_for(lambda newest=newest: everybody(newest), 150, f"not all have one of {newest}")  # type: ignore[misc]
+            wait_for(lambda newest=newest: everybody(newest), 60, f"not all have one of {newest}")  # type: ignore[misc]
             took.append(time.monotonic() - began_s)
         assert newest == "rooms-3"
-        wait_for(lambda: sum(said["connected"] for said in asked_of(says)) == count, 90, "not all are back")
+        wait_for(lambda: sum(said["connected"] for said in asked_of(says)) == count, 30, "not all are back")
         longest_s = max(said["longest_away_s"] for said in asked_of(says))
         comings = sum(said["comings"] for said in asked_of(says))
         print(f"500 agents, two rotations of {took[0]:.1f} and {took[1]:.1f} s: away {longest_s:.2f} s at most")
