@@ -179,7 +179,7 @@ class DeviceWorker:
             except Exception as error:  # never once more, or nothing else would come to pass
                 log.exception("driver_fault device=%s error=%s", self.device.id, type(error).__name__)
             else:
-                log.warning("given_back device=%s action=%s mark=%s", self.device.id, action, mark)
+                log.info("act_settled device=%s action=%s mark=%s", self.device.id, action, mark)
             self._owed.pop(0)
 
     def _end_waiting(self) -> None:
