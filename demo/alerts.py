@@ -1,13 +1,10 @@
 """Alerts in the demo: a stand-in for Zalo takes them, and what it takes is printed."""
 
 import json
-import os
-import subprocess
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from demo.identities import Ask
+from demo.centre import Ask
 from fleet_server.durable import write_whole
 from tests.counterparts.zalo_answers import Answer
 from tests.counterparts.zalo_server import APP, GROUP, SECRET, WEBHOOK_SECRET, ZaloServer
@@ -34,16 +31,9 @@ def environment_of(zalo: ZaloServer, folder: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-def give_tokens(server: Sequence[str], environment: Mapping[str, str], zalo: ZaloServer) -> None:
-    """The first pair, as an administrator brings it."""
-    pair = json.dumps({"access_token": zalo.access, "refresh_token": zalo.refresh}).encode()
-    subprocess.run(
-        [*server, "zalo", "tokens"],
-        input=pair,
-        check=True,
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, **environment},
-    )
+def tokens_of(zalo: ZaloServer) -> str:
+    """The first pair of tokens as JSON, as an administrator brings it."""
+    return json.dumps({"access_token": zalo.access, "refresh_token": zalo.refresh})
 
 
 def tell_the_noc(ask_api: Ask) -> None:

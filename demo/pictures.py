@@ -33,7 +33,7 @@ def _told_by(demo: "subprocess.Popen[str]") -> tuple[str, str]:
     assert demo.stdout is not None
     password = ""
     for line in demo.stdout:
-        if found := re.search(r"password: (\S+)", line):
+        if found := re.search(r"^ +demo .*password: (\S+)", line):
             password = found[1]
         if line.startswith("READY"):
             return line.split()[1], password

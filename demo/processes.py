@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -29,12 +29,20 @@ class Child(Protocol):
     def kill(self) -> None: ...
 
 
+class PartEnded(Exception):
+    """A part of the demo has ended by itself: which, what it printed last, and what to do."""
+
+
+_LAST_LINES = 15
+
+
 class Processes:
     """Starts children in order, ends them in the other order."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._running: list[tuple[str, Child]] = []
+        self._once: list[Child] = []
 
     def start(self, name: str, command: Sequence[str], env: dict[str, str] | None = None, talk: bool = False) -> Child:
         """A child whose output goes to a file of its name; with `talk` its standard input is ours."""
@@ -50,6 +58,35 @@ class Processes:
                 stderr=subprocess.STDOUT, env=env, preexec_fn=end_with_parent,
             )  # fmt: skip
 
+    def start_once(self, name: str, command: Sequence[str], env: dict[str, str]) -> Callable[[], bool]:
+        """A child that does its work and ends. Calling the result tells whether it has, or raises PartEnded."""
+        child = self.begun(command, {**os.environ, **env}, self._folder / f"{name}.log", talk=False)
+        self._once.append(child)
+
+        def is_done() -> bool:
+            if child.poll():
+                raise self._part_ended(name, child.returncode)
+            return child.poll() == 0
+
+        return is_done
+
+    def check(self) -> None:
+        """Raises PartEnded where a child has ended by itself."""
+        if (name := self.ended()) is not None:
+            child = next(child for known, child in self._running if known == name)
+            raise self._part_ended(name, child.returncode)
+
+    def _part_ended(self, name: str, status: int | None) -> PartEnded:
+        output = self._folder / f"{name}.log"
+        text = output.read_text(encoding="utf-8", errors="replace") if output.is_file() else ""
+        last = "\n".join(f"  {line[:300]}" for line in text.splitlines()[-_LAST_LINES:]) or "  (nothing)"
+        return PartEnded(
+            f"Phần '{name}' của bản trình diễn đã dừng (mã {status}). Hãy chạy lại ./dev demo; nếu vẫn vậy, "
+            "hãy gửi các dòng dưới đây cho nhóm phát triển.\n"
+            f"The part '{name}' of the demo has ended (status {status}). Run ./dev demo again; if it happens "
+            f"once more, report these lines, which are the last that it printed:\n{last}"
+        )
+
     def ended(self) -> str | None:
         """The name of a child that has ended by itself, if there is one."""
         return next((name for name, child in self._running if child.poll() is not None), None)
@@ -60,6 +97,10 @@ class Processes:
 
     def end(self) -> None:
         """SIGTERM to all, the last started first; SIGKILL to who is still there after its time."""
+        for child in self._once:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
         for _, child in reversed(self._running):
             if child.poll() is None:
                 child.terminate()
@@ -74,13 +115,18 @@ class Processes:
         self._running.clear()
 
 
+def is_listening(port: int) -> bool:
+    """Whether somebody listens on this port of the loopback interface."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def wait_listening(port: int, within_s: float) -> bool:
     """Whether somebody listens on the port before the time is over."""
     until_s = time.monotonic() + within_s
     while time.monotonic() < until_s:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return True
+        if is_listening(port):
+            return True
         time.sleep(0.05)
     return False
 

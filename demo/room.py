@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from demo.line import Line
+from demo.models import CAMERAS, DECODERS, DISPLAYS, LAMPS, LINES, SOUNDS, UPSES
 from demo.recorder import Recorder
 from device_drivers.audio_alsa.simulator import SimulatedSound
 from device_drivers.camera_onvif.simulator import SimulatedCamera
@@ -26,19 +27,6 @@ from device_drivers.ups_nut.simulator import SimulatedUps
 from edge_agent.config import DeviceConfig, Feed, RoomConfig
 from edge_agent.identity import FOLDER, IdentityKeeper, save_new
 from wire.description import Role
-
-_CAMERAS = (
-    ("Hikvision", "DS-2CD2143G2-I", "V5.7.13"),
-    ("Dahua", "IPC-HFW2431S", "2.840.0"),
-    ("KBVISION", "KX-C4K01", "1.0"),
-)
-_DISPLAYS = (("EPSON", "EB-L210W"), ("NEC", "P525UL"), ("Panasonic", "PT-VMZ51"))
-_DECODERS = (("Poly", "G7500", "4.2.0"), ("Cisco", "Room Kit EQ", "RoomOS 11.14"), ("Yealink", "MeetingEye 500", "1"))
-_SOUNDS = ("Jabra Speak 750", "Poly Sync 40", "Yamaha YVC-330", "Focusrite Scarlett 2i2")
-_UPSES = (("SANTAK", "C1KS-LCD"), ("APC", "Smart-UPS 1500"), ("EATON", "5E 1100i"))
-_LINES = (("VNPT", "FiberXtra 5M"), ("Viettel", "Leased line 5M"), ("FPT", "Office 5M"))
-_LAMPS = (("Rạng Đông", "LED Panel 60x60"), ("Philips", "CoreLine 36W"), ("Điện Quang", "ĐQ LEDPN04"))
-
 
 _POWER = tuple(Feed("relay-1", name, (f"{name}-1",), back_within_s=60.0) for name in ("camera", "mixer", "display"))
 
@@ -63,10 +51,10 @@ class SimulatedRoom:
         self.site, self.folder = site, folder / site
         chance = Random(site)
         self.pc, self.camera, self.ups, self.line = SimulatedPc(), SimulatedCamera(), SimulatedUps(), Line(broker_port)
-        self.camera.make, self.camera.model, self.camera.firmware = chance.choice(_CAMERAS)
+        self.camera.make, self.camera.model, self.camera.firmware = chance.choice(CAMERAS)
         self.camera.serial = f"{chance.randrange(16**8):08X}"
         self.camera.reboot_s = chance.uniform(12, 25)
-        make, model = chance.choice(_UPSES)
+        make, model = chance.choice(UPSES)
         self.ups.variables |= {
             "device.mfr": make, "device.model": model, "device.serial": f"{chance.randrange(10**10):010}",
             "ups.load": str(chance.randrange(12, 45)), "battery.runtime": str(chance.randrange(9_000, 16_000)),
@@ -74,10 +62,10 @@ class SimulatedRoom:
         }  # fmt: skip
         self.mixer = SimulatedMixer(family=chance.choice(("x32", "xair")))
         self.sound = SimulatedSound()
-        self.sound.microphone(volume=float(chance.randrange(55, 95)), name=f"{chance.choice(_SOUNDS)} Mono")
+        self.sound.microphone(volume=float(chance.randrange(55, 95)), name=f"{chance.choice(SOUNDS)} Mono")
         self.sound.speaker(volume=float(chance.randrange(45, 90)))
         self.display = SimulatedDisplay()
-        self.display.make, self.display.model = chance.choice(_DISPLAYS)
+        self.display.make, self.display.model = chance.choice(DISPLAYS)
         self.display.serial = f"{chance.choice('XVK')}{chance.randrange(10**9):09}"
         self.display.lamp_hours = chance.randrange(40, 4_000)
         self.display.takes_s = chance.uniform(6, 14)
@@ -89,15 +77,15 @@ class SimulatedRoom:
         self.empty_disk = self.disk.facts.space_free
         self.recorder = Recorder(self.folder / "recordings") if records else None
         self.decoder = SimulatedAgent()
-        make, model, firmware = chance.choice(_DECODERS)
+        make, model, firmware = chance.choice(DECODERS)
         self.decoder.objects |= {
             objects.SYS_DESCR: f"{make} {model} {firmware}", objects.MAKE: make, objects.MODEL: model,
             objects.FIRMWARE: firmware, objects.SERIAL: f"{chance.randrange(16**10):010X}",
         }  # fmt: skip
         self.light = SimulatedLight()
-        self.light.make, self.light.model = chance.choice(_LAMPS)
+        self.light.make, self.light.model = chance.choice(LAMPS)
         self.probe = SimulatedLine()
-        self.probe.provider, self.probe.contract = chance.choice(_LINES)
+        self.probe.provider, self.probe.contract = chance.choice(LINES)
         self.probe.latency_s, self.probe.jitter_s = chance.uniform(0.006, 0.045), chance.uniform(0.0005, 0.004)
         self.uplink = Line(web_port, chance.uniform(3.9, 5.8)) if web_port is not None else None
         self.relays = SimulatedRelays()

@@ -9,7 +9,6 @@ import threading
 from pathlib import Path
 
 from demo.faults import play
-from demo.identities import enrol_all
 from demo.room import SimulatedRoom
 from device_drivers.equipment import EquipmentLoop
 from edge_agent.agent import Agent
@@ -23,8 +22,6 @@ def main() -> int:
     parser.add_argument("--broker-port", type=int, required=True)
     parser.add_argument("--web-port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--codes", type=Path, help="a file of codes by site, for rooms that have no identity yet")
-    parser.add_argument("--recording", default="", help="of them, those that have a recorder, with commas between")
     parser.add_argument("sites", nargs="+")
     given = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -32,21 +29,23 @@ def main() -> int:
         logging.getLogger(library).setLevel(logging.ERROR)
     threading.stack_size(256 * 1024)
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     equipment = EquipmentLoop()
-    recording = given.recording.split(",")
     rooms = {
-        site: SimulatedRoom(
-            site, given.broker_port, given.folder, web_port=given.web_port, records=site in recording
-        )
+        site: SimulatedRoom(site, given.broker_port, given.folder, web_port=given.web_port, records=True)
         for site in given.sites
-    }  # fmt: skip
+    }
     for room in rooms.values():
         equipment.run(room.plug_in())
     agents = []
-    threading.Thread(target=_listen, args=(rooms, equipment), daemon=True).start()
-    if given.codes is not None:
-        enrol_all(list(rooms.values()), f"http://127.0.0.1:{given.web_port}", json.loads(given.codes.read_text()))
+    started = threading.Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+        started.set()
+
+    signal.signal(signal.SIGTERM, end)
+    threading.Thread(target=_read_orders, args=(rooms, equipment, started), daemon=True).start()
+    started.wait()
     for room in rooms.values():
         if stop.is_set():
             break
@@ -64,12 +63,14 @@ def main() -> int:
     return 0
 
 
-def _listen(rooms: dict[str, SimulatedRoom], equipment: EquipmentLoop) -> None:
-    """Lines of `{"site": …, "fault": …, "on": true}`, and of `{"site": …, "record": true}`."""
+def _read_orders(rooms: dict[str, SimulatedRoom], equipment: EquipmentLoop, started: threading.Event) -> None:
+    """JSON lines: `{"start": true}` once the identities are there; `{"site", "fault", "on"}`; `{"site", "record"}`."""
     for line in sys.stdin:
         order = json.loads(line)
         room = rooms[order["site"]]
-        if "record" not in order:
+        if "start" in order:
+            started.set()
+        elif "record" not in order:
             equipment.later(_play(room, order["fault"], order["on"]))
         elif room.recorder is not None:
             equipment.later(room.recorder.record(order["record"]))

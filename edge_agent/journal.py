@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from edge_agent.log import RoomLog
-from edge_agent.store import Store
+from edge_agent.store import Transactions
 from wire.fields import Params
 from wire.messages import Command
 from wire.times import Clock, rfc3339
@@ -37,7 +37,7 @@ class Journal:
     While a command runs there is a file of its id in `acting`: no release is taken into use in the middle of an act.
     """
 
-    def __init__(self, store: Store, log: RoomLog, clock: Clock, acting: Path) -> None:
+    def __init__(self, store: Transactions, log: RoomLog, clock: Clock, acting: Path) -> None:
         """`acting`: a folder of ours; what a life before this one has left in it is over."""
         self._store, self._log, self._clock, self._acting = store, log, clock, acting
         with suppress(OSError):  # a disk that takes no file keeps nobody from acting

@@ -16,16 +16,20 @@ WILL_DELAY_S = 10
 class RoomLink:
     """Publishes for one room. `inbox` holds what the room was told; when it is full the broker keeps the rest."""
 
-    def __init__(self, keeper: IdentityKeeper, boot_id: str, version: str, connected: Callable[[], None]) -> None:
+    def __init__(
+        self, keeper: IdentityKeeper, boot_id: str, version: str, connected: Callable[[], None],
+        session: type[MqttSession] = MqttSession, receive: Callable[[Received], None] | None = None,
+    ) -> None:  # fmt: skip
+        """`receive` is called for each message instead of `inbox.put_nowait`."""
         self._keeper = keeper
         self._site, self._boot_id, self._version = keeper.identity.site, boot_id, version
         self.inbox: queue.Queue[Received] = queue.Queue(maxsize=500)
         self._on_connected = connected
         lost = encode(Presence("lost", version, boot_id))
-        self._session = MqttSession(
+        self._session = session(
             keeper.broker,
             one_room(self._site),
-            receive=self.inbox.put_nowait,
+            receive=receive or self.inbox.put_nowait,
             connected=self._changed,
             will=Will(topic_of(self._site, Said.PRESENCE), lost, WILL_DELAY_S),
         )
@@ -46,10 +50,14 @@ class RoomLink:
         def watch() -> None:
             beat()
             if stop.is_set() and not leaving.is_set():
-                self._say(Presence("offline", self._version, self._boot_id), retain=True)
+                self.publish_offline()
                 leaving.set()
 
         self._session.run(_Both(stop, leaving, self._session), watch)
+
+    def publish_offline(self) -> None:
+        """Publish that this agent stops in order."""
+        self._say(Presence("offline", self._version, self._boot_id), retain=True)
 
     def say_about(self, about: About) -> bool:
         """Publish what the room consists of."""

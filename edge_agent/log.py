@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from edge_agent.store import Store
+from edge_agent.store import Transactions
 from wire.fields import LONGEST_TEXT, Params
 from wire.ids import uuid7
 from wire.messages import Ack, EventEntry, LogBatch, LogEntry, StepEntry, SummaryEntry
@@ -23,7 +23,7 @@ _ENTRY: msgspec.json.Decoder[LogEntry] = msgspec.json.Decoder(LogEntry)
 class RoomLog:
     """Thread-safe; what a call has written is on the disk when it returns."""
 
-    def __init__(self, store: Store, clock: Clock, most: int = 10_000) -> None:
+    def __init__(self, store: Transactions, clock: Clock, most: int = 10_000) -> None:
         self._store, self._clock, self._most = store, clock, most
         with store.read() as db:
             self.log_id: str = db.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()[0]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from threading import Event
 
 from msgspec import Struct
@@ -36,7 +37,12 @@ class _Asked(Struct):
 class Renewals:
     """`run` is a thread of its own; `answered` and `told` are called by the inbox."""
 
-    def __init__(self, keeper: IdentityKeeper, link: RoomLink, clock: Clock, trust: ClockTrust) -> None:
+    def __init__(
+        self, keeper: IdentityKeeper, link: RoomLink, clock: Clock, trust: ClockTrust,
+        request_of: Callable[[Path], str] | None = None,
+    ) -> None:  # fmt: skip
+        """`request_of`: makes a key in this file and returns the request for its certificate."""
+        self._request_of = request_of or request_by_program
         self._keeper, self._link, self._clock, self._trust = keeper, link, clock, trust
         self._asked: _Asked | None = None
         self._authority: tuple[str, float] | None = None
@@ -58,18 +64,22 @@ class Renewals:
             self._link.reconnect()
 
     def run(self, stop: Event, beat: Callable[[], None]) -> None:
-        """Ask when it is time, and again until there is an answer."""
+        """Request when it is time, and again until there is an answer."""
         while not stop.is_set():
             beat()
-            known = self._keeper.identity
-            is_free = known.waiting is None or self._is_given_up(known.waiting)
-            if self._asked is None and known.pair is not None and is_free and self._is_due(known.pair):
-                self._asked = self._new()
-            asked = self._asked
-            now_s = self._clock.monotonic()
-            if asked and now_s - asked.sent_s >= _ASK_AGAIN_S and self._link.say_renewal(asked.renewal):
-                asked.sent_s = now_s
+            self.check()
             stop.wait(_LOOK_EVERY_S)
+
+    def check(self) -> None:
+        """Publish a request where a certificate is due and none has been answered within a minute."""
+        known = self._keeper.identity
+        is_free = known.waiting is None or self._is_given_up(known.waiting)
+        if self._asked is None and known.pair is not None and is_free and self._is_due(known.pair):
+            self._asked = self._new()
+        asked = self._asked
+        now_s = self._clock.monotonic()
+        if asked and now_s - asked.sent_s >= _ASK_AGAIN_S and self._link.say_renewal(asked.renewal):
+            asked.sent_s = now_s
 
     def _is_given_up(self, waiting: Pair) -> bool:
         """Whether it is of an authority that issues no more: it may never connect."""
@@ -84,14 +94,18 @@ class Renewals:
         return now is not None and now >= pair.renew_after + _SPREAD * share
 
     def _new(self) -> _Asked:
-        """A key and a request, made by a process that takes its memory away with it."""
         name = uuid7()
         self._keeper.expects(name)
-        made = subprocess.run(
-            [sys.executable, "-m", "edge_agent.certificate_request", str(self._keeper.folder / f"{name}.key")],
-            capture_output=True, text=True, timeout=_MAKE_WITHIN_S, check=True,
-        )  # fmt: skip
-        return _Asked(Renewal(uuid7(), made.stdout), name)
+        return _Asked(Renewal(uuid7(), self._request_of(self._keeper.folder / f"{name}.key")), name)
+
+
+def request_by_program(key_file: Path) -> str:
+    """A key and a request, made by a process that takes its memory away with it."""
+    made = subprocess.run(
+        [sys.executable, "-m", "edge_agent.certificate_request", str(key_file)],
+        capture_output=True, text=True, timeout=_MAKE_WITHIN_S, check=True,
+    )  # fmt: skip
+    return made.stdout
 
 
 def share_of(text: str) -> float:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from threading import Event
+from typing import Any
 
 from edge_agent.devices import Devices
 from edge_agent.link import RoomLink
@@ -49,6 +50,10 @@ class Reporter:
         self._log_sent_s: float | None = None
         self._about_sent = ""
         self._unsaid: set[str] = set()
+        self._described: tuple[Any, About] | None = None
+        """What the description rests on, and the description."""
+        self.has_unpublished_change = False
+        """A change came within a second of the last report."""
 
     def wake(self) -> None:
         """Something may be worth saying."""
@@ -78,10 +83,12 @@ class Reporter:
             beat()
             self._wake.wait(_LOOK_EVERY_S)
             self._wake.clear()
-            if self._link.is_connected:
-                self._speak()
+            self.publish_due()
 
-    def _speak(self) -> None:
+    def publish_due(self) -> None:
+        """Publish the description, a report and a batch of the log, each where it is due and there is a connection."""
+        if not self._link.is_connected:
+            return
         if self._introduce:
             self._introduce, self._sent, self._about_sent, self._log_sent_s = False, None, "", None
         now_s = self._clock.monotonic()
@@ -122,19 +129,28 @@ class Reporter:
         return is_said
 
     def _is_due(self, report: Report, now_s: float) -> bool:
+        self.has_unpublished_change = False
         if self._sent is None:
             return True
         before, sent_s = self._sent
         if now_s - sent_s >= self.interval_s:
             return True
-        # What changes within the second after a report is seen again by the next look.
-        return now_s - sent_s >= _LEAST_S and worth_a_report(before, report, self._by_device())
+        if not worth_a_report(before, report, self._by_device()):
+            return False
+        self.has_unpublished_change = now_s - sent_s < _LEAST_S  # the next call publishes it
+        return not self.has_unpublished_change
 
     def _views(self) -> list[View]:
         return [worker.view() for worker in self._devices.workers.values()]
 
     def _about(self, views: list[View]) -> About:
-        return about_of(views, self._devices.specs, self.found)
+        """The description; made anew, with its hash, only when something in it may have changed."""
+        parts = [(view.device, view.observation and view.observation.identity,
+                  view.observation and view.observation.actions) for view in views]  # fmt: skip
+        rests_on = (parts, self._devices.specs, self.found)
+        if self._described is None or self._described[0] != rests_on:
+            self._described = rests_on, about_of(views, self._devices.specs, self.found)
+        return self._described[1]
 
     def _by_device(self) -> dict[str, dict[str, ReadingSpec]]:
         specs = self._devices.specs

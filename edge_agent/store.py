@@ -17,7 +17,7 @@ from wire.ids import uuid7
 
 log = logging.getLogger("diemcau.store")
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS log (n INTEGER PRIMARY KEY, entry BLOB NOT NULL, is_event INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS journal (
@@ -33,30 +33,15 @@ _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-class Store:
-    """One connection, one lock; `write` is a transaction that is on the disk when it ends."""
+class Transactions:
+    """One SQLite connection, one lock; `write` is a transaction that is committed when it ends."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises StoreBroken. A damaged file is put aside, `was_replaced`: another begins, with another log."""
-        self.was_replaced = False
-        file, self._reserve = folder / "room.db", folder / "reserve"
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            try:
-                self._db = _opened(file)
-            except sqlite3.DatabaseError as error:
-                if _code_of(error) in _FULL and self._use_reserve():
-                    self._db = _opened(file)
-                elif _code_of(error) not in _DAMAGED:
-                    raise
-                else:
-                    self._db, self.was_replaced = self._replaced(file, error), True
-            self._keep_reserve()
-        except (OSError, sqlite3.Error) as error:
-            raise StoreBroken(f"{folder}: the agent's store cannot be opened ({error}); see disk and rights") from error
+    def __init__(self, db: sqlite3.Connection) -> None:
+        """`db` has the tables of `SCHEMA`. Where it is empty it gets a log id of its own."""
+        self._db = db
         self._lock = threading.RLock()
-        with self.write() as db:
-            db.execute("INSERT OR IGNORE INTO meta VALUES ('log_id', ?), ('next_n', '1')", (uuid7(),))
+        with self.write() as change:
+            change.execute("INSERT OR IGNORE INTO meta VALUES ('log_id', ?), ('next_n', '1')", (uuid7(),))
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -72,8 +57,7 @@ class Store:
             except BaseException as error:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-                if isinstance(error, sqlite3.Error) and _code_of(error) in _FULL:
-                    self._use_reserve()  # for what is to be written next
+                self._on_failure(error)
                 raise
 
     @contextmanager
@@ -81,6 +65,42 @@ class Store:
         """The connection, for questions."""
         with self._lock:
             yield self._db
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._db.close()
+
+    def _on_failure(self, error: BaseException) -> None:
+        """A transaction was rolled back."""
+
+
+class Store(Transactions):
+    """`room.db` in the agent's folder: what a `write` has changed is on the disk when it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises StoreBroken. A damaged file is put aside, `was_replaced`: another begins, with another log."""
+        self.was_replaced = False
+        file, self._reserve = folder / "room.db", folder / "reserve"
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                db = _opened(file)
+            except sqlite3.DatabaseError as error:
+                if _code_of(error) in _FULL and self._use_reserve():
+                    db = _opened(file)
+                elif _code_of(error) not in _DAMAGED:
+                    raise
+                else:
+                    db, self.was_replaced = self._replaced(file, error), True
+            self._keep_reserve()
+        except (OSError, sqlite3.Error) as error:
+            raise StoreBroken(f"{folder}: the agent's store cannot be opened ({error}); see disk and rights") from error
+        super().__init__(db)
+
+    def _on_failure(self, error: BaseException) -> None:
+        if isinstance(error, sqlite3.Error) and _code_of(error) in _FULL:
+            self._use_reserve()  # for what is to be written next
 
     def beat(self) -> None:
         """Write something and read what waits, so that whoever asks knows that it can be. Raises sqlite3.Error."""
@@ -112,11 +132,6 @@ class Store:
                 file.with_name(file.name + end).replace(file.with_name(f"{file.name}.damaged{end}"))
         return _opened(file)
 
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
-
 
 def _opened(file: Path) -> sqlite3.Connection:
     """Raises sqlite3.Error, also where it opens and is damaged."""
@@ -124,7 +139,7 @@ def _opened(file: Path) -> sqlite3.Connection:
     try:
         db.executescript(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;"
-            "PRAGMA trusted_schema=OFF; PRAGMA cache_size=-500;" + _SCHEMA
+            "PRAGMA trusted_schema=OFF; PRAGMA cache_size=-500;" + SCHEMA
         )
         (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":

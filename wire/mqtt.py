@@ -30,7 +30,8 @@ _MAX_PACKET_BYTES = 70_000
 _SESSION_S = 3600
 _BURST = 64
 _ASK_EVERY_S, _NEVER = 10.0, "diemcau/v1/nobody"
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
+"""Bounds of the random wait before a reconnect; it doubles from the first to the longest."""
 
 
 class Tls(Struct, frozen=True):
@@ -124,17 +125,17 @@ class MqttSession:
 
     def run(self, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
         """Connect, serve, reconnect; return when `stop` is set."""
-        wait_s, trouble = _FIRST_WAIT_S, ""
+        wait_s, trouble = FIRST_WAIT_S, ""
         while not stop.is_set():
             found = self._one_connection(stop, beat)
             if found == "":
-                wait_s, trouble = _FIRST_WAIT_S, ""
+                wait_s, trouble = FIRST_WAIT_S, ""
             elif found != trouble:
                 trouble = found
                 at = f"{self._broker.host}:{self._broker.port}" if self._broker is not None else "?"
                 log.warning("broker_unreachable broker=%s error=%s", at, found)
             until = random.uniform(0, wait_s)  # noqa: S311 - jitter, no secret
-            wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+            wait_s = min(wait_s * 2, LONGEST_WAIT_S)
             while until > 0 and not stop.wait(min(1.0, until)):
                 until -= 1.0
                 self._served_s = time.monotonic()
@@ -167,27 +168,32 @@ class MqttSession:
     def _name(self) -> str:
         return self._broker.client_id if self._broker is not None else ""
 
-    def _one_connection(self, stop: threading.Event, beat: Callable[[], None]) -> str:
-        """Serve one connection to its end. The reason when it never came up, else nothing."""
-        self._again.clear()  # first: whoever wants another connection while this one is being made has to have it
-        try:
-            broker = self._broker = self._broker_now()
-            client = self._new_client(broker)
-        except (OSError, ValueError) as error:
-            return f"the identity cannot be used ({type(error).__name__}: {error})"
+    def open(self) -> paho.Client:
+        """A client that has sent its CONNECT, with the identity of now. Blocks for the TCP and TLS handshake.
+
+        Raises OSError (ssl.SSLError among them) and ValueError, also where the identity cannot be used.
+        """
+        broker = self._broker = self._broker_now()
+        client = self._new_client(broker)
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = _SESSION_S
         properties.ReceiveMaximum = self._most_unacknowledged
         properties.MaximumPacketSize = _MAX_PACKET_BYTES
+        try:
+            client.connect(broker.host, broker.port, broker.keepalive_s, clean_start=False, properties=properties)
+        except BaseException:
+            with suppress(OSError, ValueError):
+                client.disconnect()
+            raise
+        return client
+
+    def _one_connection(self, stop: threading.Event, beat: Callable[[], None]) -> str:
+        """Serve one connection to its end. The reason when it never came up, else nothing."""
+        self._again.clear()  # first: whoever wants another connection while this one is being made has to have it
+        client: paho.Client | None = None
         reason, was_up = "", False
         try:
-            client.connect(
-                broker.host,
-                broker.port,
-                broker.keepalive_s,
-                clean_start=False,
-                properties=properties,
-            )
+            client = self.open()
             while not stop.is_set() and not self._again.is_set():
                 result = self._serve(client)
                 beat()
@@ -204,8 +210,9 @@ class MqttSession:
             reason = f"{type(error).__name__}: {error}"
         finally:
             self._client = None
-            with suppress(OSError, ValueError):
-                client.disconnect()
+            if client is not None:
+                with suppress(OSError, ValueError):
+                    client.disconnect()
             self._down()
         return "" if was_up else reason
 

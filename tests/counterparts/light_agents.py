@@ -7,18 +7,19 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from edge_agent.certificate_request import new_request
 from edge_agent.clock_trust import ClockTrust
 from edge_agent.identity import FOLDER, IdentityKeeper
 from edge_agent.link import RoomLink
-from edge_agent.renewal import Renewals, _Asked
+from edge_agent.renewal import Renewals
 from tests.counterparts.spoken_room import about_of_room, report_of_room
 from wire.codec import decode
 from wire.errors import WireError
 from wire.ids import uuid7
-from wire.messages import Certificate, Config, Renewal
+from wire.messages import Certificate, Config
 from wire.signing import PinnedKeys
 from wire.times import SystemClock
 from wire.topics import parse
@@ -30,7 +31,7 @@ _ABOUT = about_of_room()
 class LightAgent:
     """A healthy room. `changes` holds each coming and going of its connection, on the monotonic clock."""
 
-    def __init__(self, home: Path, renewals: type[Renewals] = Renewals) -> None:
+    def __init__(self, home: Path, request_of: Callable[[Path], str] | None = None) -> None:
         self.keeper = IdentityKeeper(home / FOLDER)
         self.boot_id = uuid7()
         self._seq, self._reported_s = 0, float("-inf")
@@ -40,7 +41,7 @@ class LightAgent:
         trust = ClockTrust(clock)  # it says no log by which the centre could tell it the time: its own clock is right
         trust.asked(1)
         trust.answered(1, clock.now())
-        self._renewals = renewals(self.keeper, self.link, clock, trust)
+        self._renewals = Renewals(self.keeper, self.link, clock, trust, request_of)
         self._keys = PinnedKeys(self.keeper.identity.signing_keys)
         self._stop = threading.Event()
         work = (
@@ -122,14 +123,6 @@ class _TimedLink(RoomLink):
         super()._changed(up)
 
 
-class RenewalsWithin(Renewals):
-    """Makes its keys in its own process: five hundred programs would take two cores for minutes."""
-
-    def _new(self) -> _Asked:
-        name = uuid7()
-        return _Asked(Renewal(uuid7(), new_request(self._keeper.folder / f"{name}.key")), name)
-
-
 def _no_beat() -> None:
     pass
 
@@ -143,7 +136,8 @@ def main() -> None:
     threading.stack_size(256 * 1024)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    agents = [LightAgent(home, RenewalsWithin).start() for home in given.homes]
+    # Five hundred programs that make keys would take two cores for minutes.
+    agents = [LightAgent(home, new_request).start() for home in given.homes]
     while not stop.wait(0.5):
         said = {
             "connected": sum(agent.link.is_connected for agent in agents),

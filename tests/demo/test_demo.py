@@ -41,7 +41,7 @@ def test_the_demo_gets_ready_and_leaves_nothing_behind(broker: str, short_folder
     output = short_folder / "output"
     with output.open("wb") as file:
         child = subprocess.Popen(
-            [sys.executable, "-m", "demo", "--port", str(port), "--sites", "6", "--broker", broker],
+            [sys.executable, "-m", "demo", "--port", str(port), "--sites", "6", "--whole", "2", "--broker", broker],
             stdout=file, stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": str(short_folder)},
         )  # fmt: skip
     try:
@@ -66,6 +66,10 @@ def test_the_demo_gets_ready_and_leaves_nothing_behind(broker: str, short_folder
             60,
             "no fault was played",
         )
+        beside = subprocess.run(
+            [sys.executable, "-m", "demo", "--port", str(port)], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert beside.returncode == 1 and f"--port {port + 1}" in beside.stderr
         children = psutil.Process(child.pid).children(recursive=True)
         assert len(children) >= 5
     finally:
@@ -73,6 +77,25 @@ def test_the_demo_gets_ready_and_leaves_nothing_behind(broker: str, short_folder
     assert child.wait(timeout=40) == 0
     wait_for(lambda: not any(process.is_running() for process in children), 10, "processes are left")
     assert not list(short_folder.glob("diemcau-demo-*"))
+
+
+@pytest.mark.timeout(400)
+def test_a_demo_whose_part_was_killed_names_it_and_ends(short_folder: Path) -> None:
+    output = short_folder / "output"
+    with output.open("wb") as file:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "demo", "--port", str(free_port()), "--sites", "4", "--whole", "1"],
+            stdout=file, stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": str(short_folder)},
+        )  # fmt: skip
+    try:
+        wait_for(lambda: "READY" in output.read_text(), 180, "the demo is not ready")
+        rooms = next(p for p in psutil.Process(child.pid).children() if "demo.light" in p.cmdline())
+        rooms.kill()
+        assert child.wait(timeout=60) == 1
+    finally:
+        child.kill()
+        child.wait()
+    assert "'light-rooms'" in output.read_text() and "./dev demo" in output.read_text()
 
 
 def test_a_story_mends_what_it_breaks() -> None:
