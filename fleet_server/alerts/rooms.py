@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from firmware_profiles.loader import blueprints
-from fleet_server.domain.causes import Found, found_in
+from fleet_server.domain.causes import Found, found_in, without_awaited
+from fleet_server.domain.checks import checks
 from fleet_server.domain.incidents import Timing
 from fleet_server.domain.outages import members
 from fleet_server.domain.priorities import Stake, stake_of
 from fleet_server.domain.readiness import Verdict
 from fleet_server.domain.routing import Subject
-from fleet_server.domain.sessions import LIVE_BEFORE, Session
+from fleet_server.domain.sessions import LIVE_BEFORE, Session, is_just_planned
 from fleet_server.domain.setbacks import OFFLINE, Key
 from fleet_server.sessions.desk import SessionDesk
 from fleet_server.sessions.gates import GateDesk
@@ -37,6 +38,8 @@ class Rooms:
         self._fleet, self._sessions, self._gates, self._told_to_be_away = fleet, sessions, gates, blinded
         self._blinded: frozenset[tuple[str, str]] = frozenset()
         self._stakes: dict[str, tuple[Stake, Session]] = {}
+        self._just_planned: frozenset[str] = frozenset()
+        """Rooms whose session people have only just heard of."""
         self._moved: set[str] = set()
         self.outage: frozenset[str] = frozenset()
         """Rooms that went away together."""
@@ -54,6 +57,11 @@ class Rooms:
         for site in before.keys() | self._stakes.keys():
             if before.get(site) != self._stakes.get(site):
                 self._moved.add(site)
+        before_planned, self._just_planned = (
+            self._just_planned,
+            frozenset(site for site, (_, session) in self._stakes.items() if is_just_planned(session, now)),
+        )
+        self._moved |= before_planned ^ self._just_planned
         away = {
             site: entry.since for site, entry in self._fleet.entries.items()
             if entry.is_set_up and entry.plan.has_agent and entry.verdict is Verdict.OFFLINE
@@ -88,7 +96,10 @@ class Rooms:
         if site in self.outage and entry.verdict is Verdict.OFFLINE:
             return _NOTHING
         at_stake = self._stakes.get(site)
-        return found_in(self._gates.judgement(at_stake[1], entry, now) if at_stake is not None else entry.judgement)
+        found = found_in(self._gates.judgement(at_stake[1], entry, now) if at_stake is not None else entry.judgement)
+        if site not in self._just_planned:
+            return found
+        return without_awaited(found, {name: check.awaits for name, check in checks().items()})
 
     def timing_of(self, site: str, key: Key) -> Timing:
         """How long it must last: as the device's profile says, else the blueprint, else as usual.

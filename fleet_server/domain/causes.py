@@ -1,6 +1,6 @@
 """From checks to causes: what a person is told of once, and which symptoms it explains."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
@@ -67,6 +67,15 @@ def found_in(judgement: Judgement) -> Found:
             held = tuple(sorted(symptom for symptom, by in holder.items() if by == key))
             causes[key] = Cause(key, check.outcome, check.counts, check.role, check.key, check.params, held)
     return Found(causes, frozenset(well), frozenset(well | ill.keys()))
+
+
+def without_awaited(found: Found, awaits: Mapping[str, Collection[str]]) -> Found:
+    """The room without what only awaits a person who has not had the time yet: that is neither wrong nor well.
+
+    `awaits`: check -> message keys by which it says so.
+    """
+    causes = {key: cause for key, cause in found.causes.items() if cause.says not in awaits.get(key[0], ())}
+    return Found(causes, found.well, found.asked)
 
 
 def _key(check: CheckResult) -> Key:

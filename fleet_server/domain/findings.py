@@ -68,6 +68,8 @@ class Check(Struct, frozen=True):
     """Minutes that it usually takes to put right: what takes longest is shown first."""
     unit: Unit = ""
     """Of what it observes and requires, where that is a number."""
+    awaits: tuple[str, ...] = ()
+    """Message keys by which it says that a person has yet to do something for the session."""
 
 
 _PASSED = Finding(Outcome.PASS)

@@ -11,6 +11,8 @@ LIVE_BEFORE = timedelta(minutes=10)
 """Rooms are in use from here on: nothing is rebooted in them without an override."""
 QUIET_BEFORE = timedelta(hours=1)
 """From here on nothing is begun by itself that could make a room less ready."""
+TIME_TO_ACT = timedelta(minutes=5)
+"""So long after a session was planned nobody can be expected to have confirmed a room or measured its line."""
 STAGES_MIN = (1_440, 120, 30, 10)
 """How many minutes before its start a session is checked by itself."""
 MOST_STAGES = 12
@@ -94,6 +96,11 @@ def is_near(session: Session, now: datetime) -> bool:
     """Whether it is live or begins within the quiet hour."""
     at_stake = session.cancelled_at is None and not session.is_rehearsal
     return at_stake and session.starts_at - QUIET_BEFORE <= now < session.ends_at
+
+
+def is_just_planned(session: Session, now: datetime) -> bool:
+    """Whether people have not had the time yet to do what the session asks of them. Once it has begun they have."""
+    return session.planned_at <= now < min(session.planned_at + TIME_TO_ACT, session.starts_at)
 
 
 def wrong_plan(session: Session, now: datetime) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ import pytest
 from fleet_server.alerts.desk import IncidentDesk
 from fleet_server.domain.priorities import Priority
 from fleet_server.domain.routing import Match, Route, Step
-from fleet_server.domain.sessions import LIVE_BEFORE
+from fleet_server.domain.sessions import LIVE_BEFORE, TIME_TO_ACT
 from fleet_server.keeping.nightly import FILE
 from fleet_server.store.database import millis
 from fleet_server.store.incidents import IncidentRow
@@ -222,5 +222,20 @@ def test_what_was_wrong_with_a_room_that_is_closed_is_over(centre: CentreWithout
             await fleet.restart()
             await fleet.play(120)
             assert of(fleet, "r003", "picture_shows").cleared_at is not None
+
+    asyncio.run(story())
+
+
+def test_what_people_had_no_time_for_yet_is_an_incident_only_after_that_time(centre: CentreWithoutWires) -> None:
+    async def story() -> None:
+        async with replay(centre) as fleet:
+            await centre.plan(("hub", "r001", "r002"), in_min=10)
+            fleet.said["r002"] = {"mic_muted": True}
+            await fleet.play(int(TIME_TO_ACT.total_seconds()) - 30)
+            known = {(row.site, row.cause.key[0]) for row in fleet.rows()}
+            assert ("r002", "mixer_open") in known, "what is wrong with equipment waits for nobody"
+            assert not {check for _, check in known} & {"on_duty", "room_prepared"}
+            await fleet.play(60)
+            assert {row.site for row in fleet.rows() if row.cause.key[0] == "on_duty"} == {"hub", "r001", "r002"}
 
     asyncio.run(story())

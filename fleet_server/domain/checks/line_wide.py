@@ -25,4 +25,5 @@ CHECK = Check(
     mend_min=120,
     where_told=True,
     unit="mbit_s",
+    awaits=("not_measured",),
 )

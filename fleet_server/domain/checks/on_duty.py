@@ -12,4 +12,4 @@ def decide(room: Evidence, need: Need) -> Finding:
     return failed("nobody")
 
 
-CHECK = Check(role="people", reads=("on_duty",), decide=decide, mend_min=10)
+CHECK = Check(role="people", reads=("on_duty",), decide=decide, mend_min=10, awaits=("nobody",))

@@ -17,4 +17,4 @@ def decide(room: Evidence, need: Need) -> Finding:
     return failed(open_items[0], len(ITEMS) - len(open_items), len(ITEMS), ticked=len(ticked), items=len(ITEMS))
 
 
-CHECK = Check(role="people", reads=("prepared",), decide=decide, mend_min=5)
+CHECK = Check(role="people", reads=("prepared",), decide=decide, mend_min=5, awaits=ITEMS)
