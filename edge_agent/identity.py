@@ -20,8 +20,9 @@ from wire.errors import NotSealedForUs
 from wire.fields import Moment, Pem, PublicKey, Short
 from wire.ids import SiteId
 from wire.messages import Certificate
-from wire.mqtt import Broker, Tls
+from wire.mqtt import Broker
 from wire.sealing import unseal
+from wire.tls import Tls
 
 FOLDER = "identity"
 _DOCUMENT = "identity"

@@ -76,9 +76,10 @@ from fleet_server.telling import tell_rooms
 from fleet_server.watchdog import Watchdog
 from fleet_server.zalo.consent import ConsentDesk
 from wire.ids import uuid7
-from wire.mqtt import Broker, Tls
+from wire.mqtt import Broker
 from wire.service_manager import ServiceManager
 from wire.times import Clock, SystemClock
+from wire.tls import Tls
 
 log = logging.getLogger("diemcau.server")
 

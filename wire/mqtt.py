@@ -24,6 +24,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from wire.tls import Tls, tls_context
+
 log = logging.getLogger("diemcau.mqtt")
 
 _MAX_PACKET_BYTES = 70_000
@@ -32,23 +34,6 @@ _BURST = 64
 _ASK_EVERY_S, _NEVER = 10.0, "diemcau/v1/nobody"
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 """Bounds of the random wait before a reconnect; it doubles from the first to the longest."""
-
-
-class Tls(Struct, frozen=True):
-    """TLS 1.3 in which both sides prove themselves."""
-
-    authorities: str
-    """PEM of those whose word about the broker counts."""
-    certificate_file: str
-    key_file: str
-
-
-def tls_context(tls: Tls) -> ssl.SSLContext:
-    """TLS as both ends use it. Raises OSError, ssl.SSLError among them."""
-    context = ssl.create_default_context(cadata=tls.authorities)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_cert_chain(tls.certificate_file, tls.key_file)
-    return context
 
 
 class Broker(Struct, frozen=True):

@@ -6,7 +6,8 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from wire.mqtt import Broker, tls_context
+from wire.mqtt import Broker
+from wire.tls import tls_context
 
 _WITHIN_S = 5.0
 

@@ -15,8 +15,8 @@ from tests.counterparts.waiting import wait_for
 from wire.codec import decode, encode
 from wire.ids import uuid7
 from wire.messages import Certificate, Renewal
-from wire.mqtt import Tls
 from wire.signing import PinnedKeys
+from wire.tls import Tls
 from wire.topics import Said, Told, one_room, topic_of
 
 _KEYS = PinnedKeys(PUBLIC)

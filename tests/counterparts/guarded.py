@@ -29,8 +29,8 @@ from tests.counterparts.forked import run_to_end
 from tests.counterparts.identity import PUBLIC
 from tests.counterparts.waiting import listening, wait_for
 from wire.ids import uuid7
-from wire.mqtt import Tls
 from wire.times import SystemClock
+from wire.tls import Tls
 
 SITE_ROW = "{id},,Xã {id},commune,38-hub,19.8,105.7,5,5\n"
 

@@ -15,7 +15,7 @@ from paho.mqtt.properties import Properties
 
 from edge_agent.identity import FOLDER, Identity, IdentityKeeper
 from tests.counterparts.waiting import wait_for
-from wire.mqtt import Tls, tls_context
+from wire.tls import Tls, tls_context
 from wire.topics import topic_of
 
 REFUSED = "Not authorized"

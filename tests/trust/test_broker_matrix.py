@@ -28,7 +28,7 @@ from tests.counterparts.waiting import wait_for
 from wire.codec import encode
 from wire.ids import uuid7
 from wire.messages import Command, Presence
-from wire.mqtt import Tls, tls_context
+from wire.tls import Tls, tls_context
 from wire.topics import ALL_ROOMS, BASE, Said, Told, one_room, topic_of
 
 ROOMS = [f"38-{number:04}" for number in range(1, 51)]

@@ -18,7 +18,7 @@ from tests.counterparts.waiting import wait_for
 from wire.codec import encode
 from wire.ids import uuid7
 from wire.messages import Presence, Renewal
-from wire.mqtt import tls_context
+from wire.tls import tls_context
 from wire.topics import Said, topic_of
 
 OUT_WITHIN_S = 60.0
