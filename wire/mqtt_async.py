@@ -63,11 +63,6 @@ class AsyncMqttSession(MqttSession):
     def cut(self, is_cut: bool) -> None:
         """Break the line as a dead router does, without a goodbye, or restore it."""
         self._is_cut = is_cut
-        client = self._client
-        if is_cut and client is not None and (sock := client.socket()) is not None:
-            # On a copy of the descriptor: `shutdown` of a TLS socket would first say goodbye to the other side.
-            with suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as tcp:
-                tcp.shutdown(socket.SHUT_RDWR)
         self.wake()
 
     def reconnect(self) -> None:
@@ -116,17 +111,23 @@ class AsyncMqttSession(MqttSession):
             if result != paho.MQTT_ERR_SUCCESS:
                 end(result)
 
-        descriptor = sock.fileno()
+        descriptor, is_registered = sock.fileno(), True
 
         def add_writer(*_: Any) -> None:
-            loop.add_writer(descriptor, write)
+            if is_registered:
+                loop.add_writer(descriptor, write)
 
         def remove_writer(*_: Any) -> None:
-            loop.remove_writer(descriptor)
+            if is_registered:
+                loop.remove_writer(descriptor)
 
         def remove_both(*_: Any) -> None:
-            loop.remove_reader(descriptor)
-            loop.remove_writer(descriptor)
+            """Once, before paho closes the socket: from then on the number may be another connection's."""
+            nonlocal is_registered
+            if is_registered:
+                is_registered = False
+                loop.remove_reader(descriptor)
+                loop.remove_writer(descriptor)
 
         client.on_socket_register_write = add_writer
         client.on_socket_unregister_write = remove_writer
@@ -136,18 +137,20 @@ class AsyncMqttSession(MqttSession):
             loop.add_writer(descriptor, write)
         was_up = False
         try:
-            while not ended and not stop.is_set() and not self._again.is_set():
+            while not ended and not stop.is_set() and not self._again.is_set() and not self._is_cut:
                 await self._sleep(_MISC_EVERY_S)
                 was_up = was_up or self.is_connected
                 if not ended and (result := client.loop_misc()) != paho.MQTT_ERR_SUCCESS:
                     end(result)
-            if not ended:
+            if not ended and not self._is_cut:
                 self._on_leaving()
                 self._say_goodbye(client)
         except OSError as error:
             return "" if was_up else str(error)
         finally:
             self._client = None
+            if self._is_cut and is_registered:
+                _shut_down(sock)
             remove_both()
             with suppress(OSError, ValueError):
                 client.disconnect()
@@ -158,6 +161,13 @@ class AsyncMqttSession(MqttSession):
         """Called before an orderly disconnect: the last chance to publish."""
         if self.leaving is not None:
             self.leaving()
+
+
+def _shut_down(sock: Any) -> None:
+    """End the connection on a copy of its descriptor: a TLS socket's own `shutdown` would say goodbye first, and so
+    would paho, whose DISCONNECT keeps the broker from publishing the will (MQTT 5, 3.14)."""
+    with suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as tcp:
+        tcp.shutdown(socket.SHUT_RDWR)
 
 
 def _has_pending(sock: Any) -> bool:

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -122,6 +123,15 @@ def test_light_rooms_report_obey_fail_and_recover_on_the_real_wire(
     found = wait_for(measured, 120, "the line is not measured")
     assert found is not None and found["state"] == "done" and 0 < found["up_mbit_s"] <= 6.5
     fleet.wait_until(_SITES[5], verdict="ready")
+
+    assert fleet.broker is not None
+    fleet.broker.kill()
+    fleet.broker.wait()
+    processes.forget(fleet.broker)
+    killed_at = datetime.now(UTC).isoformat()
+    fleet.start_broker()
+    for site in _SITES:
+        wait_for(lambda site=site: fleet.site(site)["reported_at"] > killed_at, 120, f"{site} is not back")  # type: ignore[misc]
 
     rooms.terminate()
     assert rooms.wait(30) == 0
