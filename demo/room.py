@@ -87,7 +87,7 @@ class SimulatedRoom:
         self.probe = SimulatedLine()
         self.probe.provider, self.probe.contract = chance.choice(LINES)
         self.probe.latency_s, self.probe.jitter_s = chance.uniform(0.006, 0.045), chance.uniform(0.0005, 0.004)
-        self.uplink = Line(web_port, chance.uniform(3.9, 5.8)) if web_port is not None else None
+        self.uplink = Line(web_port, chance.uniform(4.4, 5.8)) if web_port is not None else None
         self.relays = SimulatedRelays()
         for output, load in (("camera", self.camera), ("mixer", self.mixer), ("display", self.display)):
             self.relays.feeds(output, partial(self._power, load))

@@ -210,7 +210,9 @@ class Demo:
             "sites": list(self.session),
         }  # fmt: skip
         centre.ask("/sessions", session)
-        for site in self.session:  # each alone: for many at once none is measured so near to a session
+        # Each alone: for many at once none is measured so near to a session. Not the hub: a test may take half of its
+        # line, so that it would always be found narrower than its contract.
+        for site in self.session[1:]:
             centre.ask("/line-tests", {"sites": [site]})
         for site in self.session[: len(self.session) - _UNCONFIRMED]:
             survey = survey_of(site)

@@ -96,7 +96,7 @@ class LightRoom:
             self.keeper.close()
 
     def _new_device(self, id: str, role: Role, driver: str, centre_url: str) -> LightDevice:
-        settings = {"url": centre_url, "mbit_s": round(self._chance.uniform(4.2, 5.8), 1)} if role == "line" else {}
+        settings = {"url": centre_url, "mbit_s": round(self._chance.uniform(4.4, 5.8), 1)} if role == "line" else {}
         config = DeviceConfig(id, role, driver, settings=settings)
         return LightDevice(
             config, kinds()[driver], self._chance, self._journal, self._clock, self._changed, lambda: self.devices
