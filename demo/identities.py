@@ -42,7 +42,7 @@ class _Machine(Struct, frozen=True):
     sealing: PrivateKey
 
 
-def give_identities(
+def issue_identities(
     sites: Sequence[str], folder: Path, database: Database, authority_folder: Path, keys_folder: Path,
     broker: BrokerAddress, clock: Clock,
 ) -> None:  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from demo.identities import BrokerAddress, give_identities
+from demo.identities import BrokerAddress, issue_identities
 from fleet_server.cli import main as server_command
 from fleet_server.config import settings_of
 from fleet_server.durable import write_whole
@@ -84,7 +84,7 @@ def _prepare(plan: Plan, beside: Path) -> None:
     settings = settings_of(folder, None, None, None)
     with closing(Database(settings.database)) as database:
         broker = BrokerAddress(plan.broker_host, plan.broker_port, plan.is_tls)
-        give_identities(
+        issue_identities(
             plan.simulated, Path(plan.rooms), database, settings.authority_folder, settings.keys_folder, broker, clock
         )
         code = database.write_now(lambda db: new_code(db, plan.by_code, "demo", clock)).code

@@ -20,7 +20,7 @@ from demo.people import ADMINISTRATOR, people_of
 from demo.prepare import Plan
 from demo.processes import Processes, is_listening
 from demo.progress import Progress
-from demo.province import Place, province_of, write_sites
+from demo.province import province_of, write_sites
 from demo.story import story_of
 from demo.surveys import stage_of, survey_of
 from device_drivers.loopback import free_port
@@ -97,7 +97,7 @@ class Demo:
             self._places[0], site_id=this_machine.SITE, name="Máy này (this machine)", kind="commune",
             parent=self.sites[0], lat=19.70, lon=106.05,
         )  # fmt: skip
-        self._write_sites([*self._places, own])
+        write_sites([*self._places, own], folder / "sites.csv")
         plan = Plan(
             str(server_folder), str(folder / "rooms"), str(folder / "sites.csv"), str(self._outlines),
             tuple(self.sites), this_machine.SITE, people, ADMINISTRATOR, "127.0.0.1", broker_port,
@@ -145,9 +145,6 @@ class Demo:
         if enrolling.returncode == 0:
             this_machine.start(processes, folder)
         return centre
-
-    def _write_sites(self, places: list[Place]) -> None:
-        write_sites(places, self._folder / "sites.csv")
 
     def _start_rooms(self, broker_port: int) -> None:
         """Two processes, for whole and for light rooms; both wait for the order to start."""

@@ -158,8 +158,11 @@ class MqttSession:
 
         Raises OSError (ssl.SSLError among them) and ValueError, also where the identity cannot be used.
         """
-        broker = self._broker = self._broker_now()
-        client = self._new_client(broker)
+        try:
+            broker = self._broker = self._broker_now()
+            client = self._new_client(broker)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"the identity cannot be used ({type(error).__name__}: {error})") from error
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = _SESSION_S
         properties.ReceiveMaximum = self._most_unacknowledged

@@ -70,8 +70,6 @@ class LightDevice:
         self._found_s = self._seen_s = clock.monotonic()
         self._acting: str | None = None
         self._task: asyncio.Task[None] | None = None
-        self.is_frozen = False
-        """It accepts and never answers."""
 
     def view(self) -> View:
         """What is known now."""
@@ -116,8 +114,7 @@ class LightDevice:
 
     def restore(self) -> None:
         """It answers again."""
-        if not self.is_frozen:
-            self._set("ok", "")
+        self._set("ok", "")
 
     def act(self, command: Command) -> None:
         """Execute an accepted command. Raises queue.Full while another one is executed."""

@@ -22,11 +22,6 @@ def _readings(device: str, broken: dict[str, Value], well: dict[str, Value]) -> 
     )  # fmt: skip
 
 
-def _freeze(room: LightRoom) -> None:
-    camera = room.devices["camera-1"]
-    camera.lose("the camera accepts and says nothing")
-
-
 def _lights(room: LightRoom, are_on: bool) -> None:
     brightness = 48.0 if are_on else 4.0
     room.devices["light-1"].change(lit=are_on, brightness=brightness)
@@ -38,7 +33,10 @@ FAULTS: Mapping[str, Fault] = {
         "ups-1", {"power_source": "battery", "battery_runtime": 4_500.0, "battery_charge": 88.0, "input_voltage": 0.0},
         {"power_source": "mains", "battery_runtime": 10_800.0, "battery_charge": 96.0, "input_voltage": 226.0},
     ),
-    "camera_frozen": Fault(_freeze, lambda room: room.devices["camera-1"].restore()),
+    "camera_frozen": Fault(
+        lambda room: room.devices["camera-1"].lose("the camera accepts and says nothing"),
+        lambda room: room.devices["camera-1"].restore(),
+    ),
     "line_down": Fault(lambda room: room.link.cut(True), lambda room: room.link.cut(False)),
     "disk_full": _readings(
         "storage-1", {"space_free": 1.5e9, "recording_hours": 0.8, "space_used": 99.9},

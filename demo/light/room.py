@@ -42,7 +42,6 @@ DEVICES: tuple[tuple[str, Role, str], ...] = (
 )  # fmt: skip
 """Id, role and driver, the same as in a whole room."""
 _AFTER_A_REPORT_S = 1.05
-_RENEWAL_EVERY_S = 60.0
 
 
 class LightDevices:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from demo.broker import mosquitto
-from demo.identities import BrokerAddress, give_identities
+from demo.identities import BrokerAddress, issue_identities
 from demo.light.faults import FAULTS
 from demo.light.kinds import kinds
 from demo.light.room import DEVICES
@@ -66,7 +66,7 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GuardedFl
     broker = BrokerAddress("127.0.0.1", fleet.outer_port, True)
     with closing(database_in(fleet.folder)) as database:
         keys = fleet.folder / "keys"
-        give_identities(
+        issue_identities(
             _SITES, folder / "rooms", database, fleet.folder / "authority", keys, broker, SystemClock()
         )  # fmt: skip
     try:
